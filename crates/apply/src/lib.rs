@@ -1,0 +1,1 @@
+//! Every change of a host: lock, journal, perform, verify, undo

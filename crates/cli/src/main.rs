@@ -1,0 +1,2 @@
+//! passthru
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reading a host, and only reading

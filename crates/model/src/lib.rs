@@ -1,0 +1,1 @@
+//! The host as data, what is wanted, what will be done

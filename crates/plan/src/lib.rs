@@ -1,0 +1,1 @@
+//! Pure decisions: what can be lent, plans, generated configuration

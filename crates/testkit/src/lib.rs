@@ -1,0 +1,1 @@
+//! Development only: reacting fake kernel, generators, fixtures
