@@ -1,0 +1,31 @@
+//! Parsers of foreign formats: `&str` or `&[u8]` in, typed values out.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`errno`] | error numbers by name |
+//! | [`scalar`] | single values of sysfs: numbers, switches, link speeds, sizes |
+//! | [`line`] | [`LineError`], what the line-by-line formats report |
+//! | [`uevent`] | `/sys/bus/pci/devices/*/uevent` |
+//! | [`resource`] | `…/resource`: BARs, ROM, windows |
+//! | [`reserved_regions`] | `/sys/kernel/iommu_groups/*/reserved_regions` |
+//! | [`cpulist`] | `0-3,8` |
+//! | [`cmdline`] | the kernel command line, with the kernel's quoting rules |
+//! | [`mountinfo`], [`swaps`], [`route`] | `/proc`: mounts, swap areas, routes |
+//!
+//! Nothing here reads files, asks the clock or panics, whatever the input: that is
+//! what the targets in `fuzz/` are for.
+
+pub mod cmdline;
+pub mod cpulist;
+pub mod errno;
+pub mod line;
+pub mod mountinfo;
+pub mod reserved_regions;
+pub mod resource;
+pub mod route;
+pub mod scalar;
+pub mod swaps;
+pub mod uevent;
+
+pub use errno::Errno;
+pub use line::LineError;
