@@ -1,0 +1,94 @@
+//! L1's state, as far as a scenario must leave it as it was: drivers, overrides, groups,
+//! disks, mounts, swap, VFIO groups, network interfaces, leases and left-over processes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::protocol::State;
+
+/// Reads it all. Takes a few milliseconds; what is not there is simply not in the map.
+pub fn read() -> State {
+    let mut state = State::new();
+    for name in names("/sys/bus/pci/devices") {
+        let device = Path::new("/sys/bus/pci/devices").join(&name);
+        state.insert(format!("pci {name} driver"), link(&device.join("driver")));
+        state.insert(format!("pci {name} override"), text(&device.join("driver_override")));
+        state.insert(format!("pci {name} group"), link(&device.join("iommu_group")));
+        let vfs = text(&device.join("sriov_numvfs"));
+        if !vfs.is_empty() {
+            state.insert(format!("pci {name} sriov_numvfs"), vfs);
+        }
+    }
+    for name in names("/sys/block") {
+        state.insert(format!("block {name}"), "present".to_owned());
+    }
+    for name in names("/sys/class/net") {
+        state.insert(format!("net {name}"), "present".to_owned());
+    }
+    // `/dev/vfio/vfio` comes with the module and stays; only groups are somebody's.
+    for name in names("/dev/vfio").into_iter().filter(|name| name != "vfio") {
+        state.insert(format!("/dev/vfio/{name}"), "present".to_owned());
+    }
+    state.insert("mounts".to_owned(), text(Path::new("/proc/self/mounts")));
+    state.insert("swaps".to_owned(), text(Path::new("/proc/swaps")));
+    leases(Path::new("/run/passthru"), &mut state);
+    processes(&mut state);
+    state
+}
+
+fn names(directory: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn link(path: &Path) -> String {
+    let target = fs::read_link(path).unwrap_or_default();
+    target.file_name().map_or_else(|| "none".to_owned(), |n| n.to_string_lossy().into_owned())
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+/// Directories and empty files (a lock, say) may stay; anything with content is a lease or
+/// a journal that should have been closed.
+fn leases(directory: &Path, state: &mut State) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            leases(&path, state);
+        } else {
+            let content = fs::read(&path).unwrap_or_default();
+            if !content.is_empty() {
+                state.insert(format!("{}", path.display()), String::from_utf8_lossy(&content).into_owned());
+            }
+        }
+    }
+}
+
+fn processes(state: &mut State) {
+    for pid in names("/proc").into_iter().filter(|name| name.parse::<u32>().is_ok()) {
+        let name = text(&Path::new("/proc").join(&pid).join("comm"));
+        if name.starts_with("qemu-system") || name == "passthru" {
+            state.insert(format!("process {pid}"), name);
+        }
+    }
+}
+
+/// The differences between two states, one line each; empty when they are equal.
+pub fn differences(before: &State, after: &State) -> Vec<String> {
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| {
+            let show = |state: &State| state.get(key).cloned().unwrap_or_else(|| "absent".into());
+            format!("{key}: was {:?}, is {:?}", show(before), show(after))
+        })
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! [`Lab`]: one virtual host with its work directory, as scenarios, the demo and developers
+//! use it. Disk images live as long as the `Lab`, so that a power cut ([`Lab::kill`], then
+//! [`Lab::boot_again`]) finds them as they were.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use passthru_pci::Address;
+
+use crate::agent::{Cmd, Output};
+use crate::guest::Config;
+use crate::machine::{Iommu, Machine};
+use crate::protocol::State;
+use crate::settings::Settings;
+use crate::vm::Vm;
+use crate::{accel, disk, initramfs};
+
+/// A virtual host that is up.
+#[derive(Debug)]
+pub struct Lab {
+    settings: Settings,
+    machine: Machine,
+    directory: tempfile::TempDir,
+    kvm: bool,
+    shell: bool,
+    vm: Vm,
+    boot_time: Duration,
+}
+
+/// Does this QEMU know the device?
+pub fn qemu_has(qemu: &str, device: &str) -> bool {
+    Command::new(qemu)
+        .args(["-device", "help"])
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("name \"{device}\"")))
+}
+
+impl Lab {
+    /// Boots the standard machine.
+    ///
+    /// # Errors
+    /// When it does not come up; the error shows the console's end.
+    pub fn boot_standard(settings: Settings) -> Result<Lab> {
+        let machine = Machine::standard(qemu_has(&settings.qemu, "igb"));
+        Lab::boot(settings, machine)
+    }
+
+    /// Boots a machine.
+    ///
+    /// # Errors
+    /// When it does not come up; the error shows the console's end.
+    pub fn boot(settings: Settings, machine: Machine) -> Result<Lab> {
+        Lab::boot_with(settings, machine, false)
+    }
+
+    /// Boots a machine with a shell of L1 on this terminal.
+    ///
+    /// # Errors
+    /// When it does not come up; the error shows the console's end.
+    pub fn boot_with_shell(settings: Settings, machine: Machine) -> Result<Lab> {
+        Lab::boot_with(settings, machine, true)
+    }
+
+    fn boot_with(settings: Settings, machine: Machine, shell: bool) -> Result<Lab> {
+        let directory = tempfile::Builder::new().prefix("passthru-lab.").tempdir()?;
+        for (name, mib, content) in machine.disks() {
+            disk::create(&directory.path().join(format!("{name}.img")), mib, content)?;
+        }
+        let kvm = accel::use_kvm(&settings, directory.path())?;
+        let started = Instant::now();
+        let vm = start(&settings, &machine, directory.path(), kvm, shell)?;
+        let boot_time = started.elapsed();
+        Ok(Lab { settings, machine, directory, kvm, shell, vm, boot_time })
+    }
+
+    /// Boots the same machine with the same disks again, after its end.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn boot_again(&mut self) -> Result<()> {
+        self.vm.kill();
+        let started = Instant::now();
+        self.vm = start(&self.settings, &self.machine, self.directory.path(), self.kvm, self.shell)?;
+        self.boot_time = started.elapsed();
+        Ok(())
+    }
+
+    /// Ends L1 at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.vm.kill();
+    }
+
+    /// Is L1 still there and answering?
+    pub fn alive(&mut self) -> bool {
+        self.vm.alive() && self.state().is_ok()
+    }
+
+    /// How long the last boot took, from QEMU's start to the agent.
+    pub fn boot_time(&self) -> Duration {
+        self.boot_time
+    }
+
+    /// The kernel L1 runs.
+    pub fn release(&self) -> &str {
+        &self.vm.ready.release
+    }
+
+    /// True when L1 runs under KVM.
+    pub fn kvm(&self) -> bool {
+        self.kvm
+    }
+
+    /// What was booted.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The serial console's last lines.
+    pub fn console_tail(&self) -> String {
+        self.vm.console_tail()
+    }
+
+    /// A program to run in L1.
+    pub fn command<S: Into<String>>(&self, argv: impl IntoIterator<Item = S>) -> Cmd<'_> {
+        let argv = argv.into_iter().map(Into::into).collect();
+        Cmd::new(&self.vm.agent, argv, BTreeMap::new())
+    }
+
+    /// A shell script to run in L1, which stops at the first failing command.
+    pub fn script(&self, script: &str) -> Cmd<'_> {
+        self.command(["sh", "-euc", script])
+    }
+
+    /// Runs a shell script in L1 that must succeed, and returns what it printed, trimmed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        Ok(self.script(script).ok()?.out().trim_end().to_owned())
+    }
+
+    /// The product, to be run in L1 with these arguments.
+    ///
+    /// # Errors
+    /// When `PASSTHRU_BIN` does not name one.
+    pub fn passthru<S: Into<String>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Cmd<'_>> {
+        Ok(self.command([self.product()?]).args(arguments))
+    }
+
+    /// The product's path, which is the same in L1.
+    ///
+    /// # Errors
+    /// When `PASSTHRU_BIN` does not name one.
+    pub fn product(&self) -> Result<String> {
+        let path = self
+            .settings
+            .product
+            .as_ref()
+            .context("PASSTHRU_BIN is not set: name the product binary to test (make build makes it)")?;
+        Ok(path.display().to_string())
+    }
+
+    /// Executes a command of QEMU's monitor on L1.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn qmp(&self, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value> {
+        let mut qmp = self.vm.qmp.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        qmp.execute(command, arguments)
+    }
+
+    /// Waits for an event of QEMU's monitor.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub fn qmp_event(&self, name: &str, limit: Duration) -> Result<serde_json::Value> {
+        let mut qmp = self.vm.qmp.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        qmp.wait_event(name, limit)
+    }
+
+    /// L1's state, as far as a scenario must leave it as it was.
+    ///
+    /// # Errors
+    /// When L1 does not answer.
+    pub fn state(&self) -> Result<State> {
+        self.vm.agent.state()
+    }
+
+    /// Where a device of the machine stands in L1: the function in its root port, or behind
+    /// the bridge in it.
+    ///
+    /// # Errors
+    /// When the machine has no such device or the kernel does not see it.
+    pub fn address(&self, device: &str) -> Result<Address> {
+        let (port, found) =
+            self.machine.device(device).with_context(|| format!("the machine has no device {device}"))?;
+        let slot = found.options.split(',').find_map(|option| option.strip_prefix("addr="));
+        let pattern = match (&found.bus, slot) {
+            (bus, _) if bus.is_empty() => format!("{}/0000:??:00.0", port.address()),
+            (_, Some(slot)) => format!("{}/*/0000:??:0{slot}.0", port.address()),
+            (bus, None) => bail!("{device} on bus {bus} is no PCI device"),
+        };
+        let path = self.sh(&format!("echo /sys/devices/pci0000:00/{pattern}"))?;
+        let name = path.rsplit('/').next().unwrap_or_default();
+        name.parse().with_context(|| format!("{device} is not seen in L1 ({path})"))
+    }
+
+    /// The image of a disk on the outside.
+    pub fn image(&self, device: &str) -> PathBuf {
+        self.directory.path().join(format!("{device}.img"))
+    }
+
+    /// The checksum of a disk, computed from its image on the outside.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn checksum(&self, device: &str) -> Result<String> {
+        let output = Command::new("sha256sum").arg(self.image(device)).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split(' ').next().map(str::to_owned).context("sha256sum said nothing")
+    }
+
+    /// Waits until a condition in L1, a shell test, holds.
+    ///
+    /// # Errors
+    /// When it does not within the limit.
+    pub fn wait_until(&self, test: &str, limit: Duration) -> Result<Output> {
+        let tenths = limit.as_millis() / 100;
+        let script = format!(
+            "i=0; until {{ {test}; }} 2>/dev/null; do i=$((i+1)); \
+             [ $i -lt {tenths} ] || {{ echo 'still not so: {}' >&2; exit 1; }}; sleep 0.1; done",
+            test.replace('\'', "'\\''")
+        );
+        self.script(&script).timeout(limit + Duration::from_secs(30)).ok()
+    }
+}
+
+fn start(settings: &Settings, machine: &Machine, directory: &Path, kvm: bool, shell: bool) -> Result<Vm> {
+    let mut modules = vec!["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console"];
+    if machine.iommu == Iommu::Virtio {
+        modules.push("virtio_iommu");
+    }
+    let config = Config {
+        modules_dir: settings.kernel.modules.display().to_string(),
+        qemu: settings.own_qemu.then(|| settings.qemu.clone()),
+        shell,
+        ..Config::default()
+    };
+    let archive = directory.join("initramfs.cpio");
+    fs::write(&archive, initramfs::build(&settings.init, &settings.kernel, &modules, config)?)?;
+    let mut arguments: Vec<String> = accel::arguments(kvm).map(str::to_owned).to_vec();
+    arguments.extend(machine.arguments(directory));
+    let append =
+        format!("console=ttyS0 quiet panic=-1 mitigations=off {}", machine.kernel_arguments.join(" "));
+    let share = "local,id=hostroot,path=/,security_model=none,readonly=on,multidevs=remap";
+    let image = settings.kernel.image.display().to_string();
+    let archive = archive.display().to_string();
+    for (option, value) in [
+        ("-kernel", image.as_str()),
+        ("-initrd", &archive),
+        ("-append", &append),
+        ("-fsdev", share),
+        ("-device", "virtio-9p-pci,fsdev=hostroot,mount_tag=hostroot,addr=0x10"),
+    ] {
+        arguments.push(option.to_owned());
+        arguments.push(value.to_owned());
+    }
+    if shell {
+        for argument in [
+            "-chardev",
+            "stdio,id=shell,signal=off",
+            "-device",
+            "virtio-serial-pci,addr=0x13",
+            "-device",
+            "virtconsole,chardev=shell",
+        ] {
+            arguments.push(argument.to_owned());
+        }
+    }
+    Vm::boot(&settings.qemu, &arguments, directory)
+}

@@ -1,0 +1,82 @@
+//! `passthru-lab`: the lab as a program. As process 1 it is L1's init, and there it starts
+//! itself again as the agent; everywhere else it boots a virtual host and does something
+//! with it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's program that reports on the terminal"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use passthru_lab::guest::{init, serve};
+use passthru_lab::host::{Lab, qemu_has};
+use passthru_lab::machine::Machine;
+use passthru_lab::scenario::describe;
+use passthru_lab::settings::Settings;
+
+const USAGE: &str = "\
+passthru-lab: a virtual host with an emulated IOMMU to try passthru in
+
+  passthru-lab demo              lend a disk to a VM and get it back, narrated
+  passthru-lab exec -- COMMAND   boot the host, run COMMAND in it, end it
+  passthru-lab shell             boot the host with a shell in it on this terminal
+
+Environment: PASSTHRU_BIN (the passthru binary), PASSTHRU_LAB_KERNEL (a release or a
+directory), PASSTHRU_LAB_QEMU, PASSTHRU_LAB_ACCEL=tcg|kvm|auto, PASSTHRU_LAB_DIR.
+";
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        return init::main();
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["agent"] => serve::serve().map(|()| ExitCode::SUCCESS),
+        ["exec", "--", command @ ..] if !command.is_empty() => exec(command),
+        ["shell"] => shell(),
+        ["--help" | "-h" | "help"] => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => {
+            eprint!("{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("passthru-lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn settings() -> Result<Settings> {
+    let this: PathBuf = std::env::current_exe().context("cannot find this program")?;
+    Settings::from_environment(&this)
+}
+
+fn exec(command: &[&str]) -> Result<ExitCode> {
+    let lab = Lab::boot_standard(settings()?)?;
+    eprintln!("lab: {}", describe(&lab));
+    let output = lab.command(command.iter().copied()).timeout(Duration::from_secs(24 * 3600)).run()?;
+    print!("{}", output.out());
+    eprint!("{}", output.err());
+    let code = output.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+fn shell() -> Result<ExitCode> {
+    let settings = settings()?;
+    let machine = Machine::standard(qemu_has(&settings.qemu, "igb"));
+    let mut lab = Lab::boot_with_shell(settings, machine)?;
+    while lab.alive() {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
