@@ -74,7 +74,9 @@ impl Lab {
         let started = Instant::now();
         let vm = start(&settings, &machine, directory.path(), kvm, shell)?;
         let boot_time = started.elapsed();
-        Ok(Lab { settings, machine, directory, kvm, shell, vm, boot_time })
+        let lab = Lab { settings, machine, directory, kvm, shell, vm, boot_time };
+        lab.install_product()?;
+        Ok(lab)
     }
 
     /// Boots the same machine with the same disks again, after its end.
@@ -86,7 +88,7 @@ impl Lab {
         let started = Instant::now();
         self.vm = start(&self.settings, &self.machine, self.directory.path(), self.kvm, self.shell)?;
         self.boot_time = started.elapsed();
-        Ok(())
+        self.install_product()
     }
 
     /// Ends L1 at once, as a power cut would.
@@ -143,25 +145,22 @@ impl Lab {
         Ok(self.script(script).ok()?.out().trim_end().to_owned())
     }
 
-    /// The product, to be run in L1 with these arguments.
-    ///
-    /// # Errors
-    /// When `PASSTHRU_BIN` does not name one.
-    pub fn passthru<S: Into<String>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Cmd<'_>> {
-        Ok(self.command([self.product()?]).args(arguments))
+    /// The product, to be run in L1 with these arguments. It is there when
+    /// [`Settings::product`] names one, under `/usr/local/bin` in the overlay: readable by
+    /// everybody, wherever on the outside it lies.
+    pub fn passthru<S: Into<String>>(&self, arguments: impl IntoIterator<Item = S>) -> Cmd<'_> {
+        self.command(["passthru"]).args(arguments)
     }
 
-    /// The product's path, which is the same in L1.
-    ///
-    /// # Errors
-    /// When `PASSTHRU_BIN` does not name one.
-    pub fn product(&self) -> Result<String> {
-        let path = self
-            .settings
-            .product
-            .as_ref()
-            .context("PASSTHRU_BIN is not set: name the product binary to test (make build makes it)")?;
-        Ok(path.display().to_string())
+    fn install_product(&self) -> Result<()> {
+        let Some(product) = &self.settings.product else {
+            return Ok(());
+        };
+        let path = product.display().to_string();
+        self.command(["install", "-m", "755", &path, "/usr/local/bin/passthru"])
+            .ok()
+            .context("cannot copy the product into L1")?;
+        Ok(())
     }
 
     /// Executes a command of QEMU's monitor on L1.
@@ -201,7 +200,7 @@ impl Lab {
         let slot = found.options.split(',').find_map(|option| option.strip_prefix("addr="));
         let pattern = match (&found.bus, slot) {
             (bus, _) if bus.is_empty() => format!("{}/0000:??:00.0", port.address()),
-            (_, Some(slot)) => format!("{}/*/0000:??:0{slot}.0", port.address()),
+            (_, Some(slot)) => format!("{}/0000:*/0000:??:0{slot}.0", port.address()),
             (bus, None) => bail!("{device} on bus {bus} is no PCI device"),
         };
         let path = self.sh(&format!("echo /sys/devices/pci0000:00/{pattern}"))?;
@@ -222,6 +221,21 @@ impl Lab {
         let output = Command::new("sha256sum").arg(self.image(device)).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split(' ').next().map(str::to_owned).context("sha256sum said nothing")
+    }
+
+    /// The block device of an NVMe of the machine, as in `/dev`; found by its serial number.
+    ///
+    /// # Errors
+    /// When no driver shows it.
+    pub fn disk(&self, device: &str) -> Result<String> {
+        let found = self.sh(&format!(
+            "for s in /sys/block/nvme*/device/serial; do read -r n < $s || :; \
+             [ \"$n\" = {device} ] || continue; d=${{s#/sys/block/}}; echo ${{d%%/*}}; done"
+        ))?;
+        if found.is_empty() {
+            bail!("no block device in L1 has the serial number {device}");
+        }
+        Ok(found)
     }
 
     /// Waits until a condition in L1, a shell test, holds.

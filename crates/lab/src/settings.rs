@@ -81,6 +81,19 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Fails loudly when there is no product to test.
+    ///
+    /// # Errors
+    /// When `PASSTHRU_BIN` is not set.
+    pub fn require_product(self) -> Result<Settings> {
+        if self.product.is_none() {
+            bail!("PASSTHRU_BIN is not set: name the passthru binary to test (make build makes it)");
+        }
+        Ok(self)
+    }
+}
+
 fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

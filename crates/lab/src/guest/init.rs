@@ -18,6 +18,9 @@ use super::{CONFIG_PATH, Config};
 /// Printed on the console by a probe boot.
 pub const PROBE_WORD: &str = "passthru-lab: this kernel runs";
 
+/// A directory in L1 for the files of scenarios, in memory.
+pub const SCRATCH: &str = "/run/lab";
+
 /// Runs as process 1 and never comes back before the machine is to be powered off.
 pub fn main() -> ExitCode {
     if let Err(error) = run() {
@@ -105,9 +108,10 @@ fn switch_root() -> Result<()> {
 }
 
 fn furnish(config: &Config) -> Result<()> {
-    for target in ["/run", "/tmp", "/dev/shm"] {
-        attach("tmpfs", "tmpfs", target, "mode=1777")?;
-    }
+    // The machine's own /tmp stays visible: the product may well have been built there.
+    attach("tmpfs", "tmpfs", "/run", "mode=0755")?;
+    attach("tmpfs", "tmpfs", "/dev/shm", "mode=1777")?;
+    fs::create_dir_all(SCRATCH)?;
     attach("devpts", "devpts", "/dev/pts", "mode=0620,ptmxmode=0666")?;
     fs::create_dir_all("/run/lock")?;
     sethostname(b"lab")?;

@@ -1,0 +1,94 @@
+//! Small helpers: looking at the kernel's state in L1, and checks that show the whole
+//! command when they fail.
+
+use anyhow::{Context, Result, bail};
+use passthru_lab::agent::Output;
+use passthru_lab::disk;
+use passthru_lab::host::Lab;
+use passthru_lab::scenario::{Outcome, Scenario};
+use serde_json::Value;
+
+/// Declares a scenario.
+pub(crate) const fn scenario(name: &'static str, run: fn(&Lab) -> Result<Outcome>) -> Scenario {
+    Scenario { name, run }
+}
+
+/// The second VM, in the form that needs no operating system: firmware boots from the first
+/// disk it finds, and the boot sector ends QEMU with [`disk::BOOT_EXIT_CODE`].
+pub(crate) const L2: &str = "-M q35 -accel tcg -m 128 -nodefaults -display none -serial stdio \
+     -device isa-debug-exit,iobase=0x501,iosize=2";
+
+/// [`L2`] as separate arguments.
+pub(crate) fn l2() -> Vec<&'static str> {
+    L2.split_whitespace().collect()
+}
+
+/// The driver a device is on, `none` without one.
+pub(crate) fn driver(lab: &Lab, address: &str) -> Result<String> {
+    attribute(lab, address, "driver")
+}
+
+/// The IOMMU group's number.
+pub(crate) fn group(lab: &Lab, address: &str) -> Result<String> {
+    attribute(lab, address, "group")
+}
+
+fn attribute(lab: &Lab, address: &str, what: &str) -> Result<String> {
+    let key = format!("pci {address} {what}");
+    lab.state()?.remove(&key).with_context(|| format!("L1 has no {key}"))
+}
+
+/// Fails unless the device is on that driver.
+pub(crate) fn expect_driver(lab: &Lab, address: &str, wanted: &str) -> Result<()> {
+    let found = driver(lab, address)?;
+    if found != wanted {
+        bail!("{address} is on driver {found:?}, expected {wanted:?}");
+    }
+    Ok(())
+}
+
+/// Fails unless `/dev/vfio/<group of the device>` is there, or is not.
+pub(crate) fn expect_vfio_node(lab: &Lab, address: &str, there: bool) -> Result<()> {
+    let node = format!("/dev/vfio/{}", group(lab, address)?);
+    if lab.state()?.contains_key(&node) != there {
+        bail!("{node} is {}there", if there { "not " } else { "still " });
+    }
+    Ok(())
+}
+
+/// Fails unless the text is in standard output or error; compares without regard to case.
+pub(crate) fn says(output: &Output, text: &str) -> Result<()> {
+    let all = format!("{}{}", output.out(), output.err()).to_lowercase();
+    if !all.contains(&text.to_lowercase()) {
+        bail!("expected to read {text:?} in:\n{output}");
+    }
+    Ok(())
+}
+
+/// Standard output as JSON.
+pub(crate) fn json(output: &Output) -> Result<Value> {
+    serde_json::from_slice(&output.stdout).with_context(|| format!("no JSON in:\n{output}"))
+}
+
+/// Fails unless the second VM booted from the lent disk and ended as its boot sector does.
+pub(crate) fn expect_booted(output: Output) -> Result<Output> {
+    let output = output.expect_code(disk::BOOT_EXIT_CODE)?;
+    says(&output, disk::BOOT_LINE)?;
+    Ok(output)
+}
+
+/// Waits until the lendable disk is the host's again.
+pub(crate) fn wait_for_disk(lab: &Lab, device: &str) -> Result<()> {
+    let test = format!("grep -qw {device} /sys/block/nvme*/device/serial");
+    lab.wait_until(&test, std::time::Duration::from_secs(20))?;
+    Ok(())
+}
+
+/// Fails unless nothing in L1's state differs from that taken earlier.
+pub(crate) fn expect_unchanged(lab: &Lab, before: &passthru_lab::protocol::State) -> Result<()> {
+    let differences = passthru_lab::guest::state::differences(before, &lab.state()?);
+    if !differences.is_empty() {
+        bail!("something changed that should not:\n  {}", differences.join("\n  "));
+    }
+    Ok(())
+}
