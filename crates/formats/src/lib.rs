@@ -10,6 +10,8 @@
 //! | [`reserved_regions`] | `/sys/kernel/iommu_groups/*/reserved_regions` |
 //! | [`cpulist`] | `0-3,8` |
 //! | [`cmdline`] | the kernel command line, with the kernel's quoting rules |
+//! | [`input`] | `/proc/bus/input/devices`: keyboards and mice |
+//! | [`pci_ids`] | names of vendors, devices and classes; lspci's wording |
 //! | [`mountinfo`], [`swaps`], [`route`] | `/proc`: mounts, swap areas, routes |
 //!
 //! Nothing here reads files, asks the clock or panics, whatever the input: that is
@@ -18,8 +20,10 @@
 pub mod cmdline;
 pub mod cpulist;
 pub mod errno;
+pub mod input;
 pub mod line;
 pub mod mountinfo;
+pub mod pci_ids;
 pub mod reserved_regions;
 pub mod resource;
 pub mod route;

@@ -1,0 +1,224 @@
+//! The pass over the file that both [`Names`](super::Names) and
+//! [`excerpt`](super::excerpt) are made from.
+
+use passthru_pci::{Class, Id};
+
+use super::Wanted;
+
+/// What a line names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    Vendor(u16),
+    Device(Id),
+    Subsystem(Id, Id),
+    /// A subsystem whatever the device.
+    Generic(Id),
+    Base(u8),
+    Subclass(u16),
+    ProgIf(Class),
+}
+
+/// One line that was wanted.
+pub(super) struct Line<'a> {
+    pub(super) entry: Entry,
+    /// The line without its end.
+    pub(super) raw: &'a [u8],
+    pub(super) name: &'a [u8],
+    /// For the first line of a block `S VVVV`, which has no name itself: its vendor.
+    pub(super) opens: Option<u16>,
+}
+
+/// Which block the pass is in, and the entry of the first level it is below.
+#[derive(Clone, Copy)]
+enum Block {
+    /// Nothing below is wanted.
+    Skip,
+    Vendor(u16, Option<Id>),
+    Generic {
+        vendor: u16,
+        opened: bool,
+    },
+    Class(u8, Option<u8>),
+}
+
+/// pciutils reads lines into 1024 bytes (`lib/names-parse.c`, `MAX_LINE`), newline
+/// and NUL included.
+const LONGEST: usize = 1022;
+
+/// Calls `found` for each wanted line, in the order of the file.
+pub(super) fn scan<'a>(text: &'a [u8], wanted: &Wanted, mut found: impl FnMut(Line<'a>)) {
+    let sets = Sets::new(wanted);
+    let mut block = Block::Skip;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {
+        let line = &text[start..end];
+        start = end + 1;
+        // Most of the file goes this way: a comment or something below a vendor that
+        // nobody asked for.
+        match (line.first(), block) {
+            (None | Some(b'#'), _) | (Some(b'\t'), Block::Skip) => continue,
+            (Some(b'\t'), Block::Vendor(_, None)) if line.get(1) == Some(&b'\t') => continue,
+            _ => {}
+        }
+        let line = trim(line);
+        if line.len() > LONGEST || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
+            continue;
+        }
+        let entry = match line {
+            [b'\t', b'\t', rest @ ..] => second_level(rest, block, &sets),
+            [b'\t', rest @ ..] => first_level(rest, &mut block, &sets),
+            _ => top_level(line, &mut block, &sets),
+        };
+        let Some((entry, name)) = entry else { continue };
+        let opens = match &mut block {
+            Block::Generic { vendor, opened } if !*opened => {
+                *opened = true;
+                Some(*vendor)
+            }
+            _ => None,
+        };
+        found(Line { entry, raw: line, name, opens });
+    }
+}
+
+/// The wanted numbers as sorted lists, in the form they are looked up.
+struct Sets<'a> {
+    wanted: &'a Wanted,
+    device_vendors: Vec<u16>,
+    devices: Vec<u32>,
+    bases: Vec<u8>,
+    subclasses: Vec<u16>,
+}
+
+impl<'a> Sets<'a> {
+    fn new(wanted: &'a Wanted) -> Self {
+        let mut device_vendors: Vec<_> = wanted.devices.iter().map(|id| id.vendor).collect();
+        let mut bases: Vec<_> = wanted.classes.iter().map(|c| c.base()).collect();
+        let mut subclasses: Vec<_> = wanted.classes.iter().map(|c| c.code()).collect();
+        device_vendors.dedup();
+        bases.dedup();
+        subclasses.dedup();
+        Self {
+            wanted,
+            device_vendors,
+            devices: wanted.devices.iter().map(|id| number(*id)).collect(),
+            bases,
+            subclasses,
+        }
+    }
+}
+
+fn number(id: Id) -> u32 {
+    u32::from(id.vendor) << 16 | u32::from(id.device)
+}
+
+type Found<'a> = Option<(Entry, &'a [u8])>;
+
+fn top_level<'a>(line: &'a [u8], block: &mut Block, sets: &Sets<'_>) -> Found<'a> {
+    *block = Block::Skip;
+    match line {
+        [b'C', b' ', rest @ ..] => {
+            let (base, name) = numbered(rest, 2)?;
+            let base = base as u8;
+            sets.bases.binary_search(&base).ok()?;
+            *block = Block::Class(base, None);
+            Some((Entry::Base(base), name))
+        }
+        [b'S', b' ', rest @ ..] => {
+            let vendor = hex(rest, 4).filter(|_| rest.len() == 4)?;
+            if sets.wanted.generic.iter().any(|s| s.vendor == vendor) {
+                *block = Block::Generic { vendor, opened: false };
+            }
+            None
+        }
+        // Blocks of a kind that is yet to be invented.
+        [b'A'..=b'Z', b' ', ..] => None,
+        _ => {
+            let (vendor, name) = numbered(line, 4)?;
+            if sets.device_vendors.binary_search(&vendor).is_ok() {
+                *block = Block::Vendor(vendor, None);
+            }
+            sets.wanted.vendors.contains(&vendor).then_some((Entry::Vendor(vendor), name))
+        }
+    }
+}
+
+fn first_level<'a>(rest: &'a [u8], block: &mut Block, sets: &Sets<'_>) -> Found<'a> {
+    match block {
+        Block::Skip => None,
+        Block::Vendor(vendor, current) => {
+            *current = None;
+            let (device, name) = numbered(rest, 4)?;
+            let id = Id { vendor: *vendor, device };
+            sets.devices.binary_search(&number(id)).ok()?;
+            *current = Some(id);
+            Some((Entry::Device(id), name))
+        }
+        Block::Generic { vendor, .. } => {
+            let (device, name) = numbered(rest, 4)?;
+            let id = Id { vendor: *vendor, device };
+            sets.wanted.generic.contains(&id).then_some((Entry::Generic(id), name))
+        }
+        Block::Class(base, current) => {
+            *current = None;
+            let (sub, name) = numbered(rest, 2)?;
+            let code = u16::from(*base) << 8 | sub;
+            sets.subclasses.binary_search(&code).ok()?;
+            *current = Some(sub as u8);
+            Some((Entry::Subclass(code), name))
+        }
+    }
+}
+
+fn second_level<'a>(rest: &'a [u8], block: Block, sets: &Sets<'_>) -> Found<'a> {
+    match block {
+        Block::Vendor(_, Some(id)) => {
+            let vendor = hex(rest, 4).filter(|_| rest.get(4).copied().is_some_and(is_blank))?;
+            let (device, name) = numbered(rest.get(5..)?, 4)?;
+            let subsystem = Id { vendor, device };
+            sets.wanted
+                .subsystems
+                .contains(&(id, subsystem))
+                .then_some((Entry::Subsystem(id, subsystem), name))
+        }
+        Block::Class(base, Some(sub)) => {
+            let (prog_if, name) = numbered(rest, 2)?;
+            let class = Class::new(u32::from(base) << 16 | u32::from(sub) << 8 | u32::from(prog_if));
+            sets.wanted.classes.contains(&class).then_some((Entry::ProgIf(class), name))
+        }
+        _ => None,
+    }
+}
+
+/// `digits` hexadecimal digits, blanks, a name.
+fn numbered(text: &[u8], digits: usize) -> Option<(u16, &[u8])> {
+    let number = hex(text, digits)?;
+    let rest = &text[digits..];
+    let blanks = rest.iter().take_while(|c| is_blank(**c)).count();
+    (blanks > 0 && blanks < rest.len()).then(|| (number, &rest[blanks..]))
+}
+
+fn hex(text: &[u8], digits: usize) -> Option<u16> {
+    text.get(..digits)?.iter().try_fold(0u16, |n, &c| {
+        let digit = match c {
+            b'0'..=b'9' => c - b'0',
+            b'a'..=b'f' => c - b'a' + 10,
+            b'A'..=b'F' => c - b'A' + 10,
+            _ => return None,
+        };
+        Some(n << 4 | u16::from(digit))
+    })
+}
+
+/// Cuts at a carriage return, then takes off one blank, as pciutils does.
+fn trim(line: &[u8]) -> &[u8] {
+    let line = &line[..memchr::memchr(b'\r', line).unwrap_or(line.len())];
+    match line {
+        [head @ .., b' ' | b'\t'] => head,
+        _ => line,
+    }
+}
+
+const fn is_blank(c: u8) -> bool {
+    matches!(c, b' ' | b'\t')
+}
