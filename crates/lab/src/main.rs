@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         ["agent"] => serve::serve().map(|()| ExitCode::SUCCESS),
         ["exec", "--", command @ ..] if !command.is_empty() => exec(command),
         ["shell"] => shell(),
+        ["demo"] => demo(),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -59,6 +60,11 @@ fn main() -> ExitCode {
 fn settings() -> Result<Settings> {
     let this: PathBuf = std::env::current_exe().context("cannot find this program")?;
     Settings::from_environment(&this)
+}
+
+fn demo() -> Result<ExitCode> {
+    passthru_lab::demo::run(settings()?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn exec(command: &[&str]) -> Result<ExitCode> {

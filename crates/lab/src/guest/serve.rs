@@ -106,9 +106,9 @@ fn send_signal(agent: &Agent, id: u64, signal: i32, group: bool) -> Result<()> {
     let pid = Pid::from_raw(i32::try_from(pid)?).context("no such process")?;
     let signal = Signal::from_named_raw(signal).context("no such signal")?;
     if group {
-        kill_process_group(pid, signal)?
+        kill_process_group(pid, signal)?;
     } else {
-        kill_process(pid, signal)?
+        kill_process(pid, signal)?;
     }
     Ok(())
 }

@@ -24,8 +24,10 @@ echo -e "\t$(lspci -nns ${d##*/})"
 done;
 done"#;
 
-/// The kernel's functions with driver and group, `None` for none.
-fn truth(lab: &Lab) -> Result<Vec<(String, Option<String>, Option<u64>)>> {
+/// A function as the kernel shows it: its address, driver and group.
+type Function = (String, Option<String>, Option<u64>);
+
+fn truth(lab: &Lab) -> Result<Vec<Function>> {
     let names = lab.sh("ls /sys/bus/pci/devices")?;
     names
         .lines()
