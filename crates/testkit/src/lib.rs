@@ -1,1 +1,7 @@
-//! Development only: reacting fake kernel, generators, fixtures
+//! Development only: what tests and benches need and no user gets.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`synthetic`] | hosts of any size as directories, for benches |
+
+pub mod synthetic;

@@ -2,13 +2,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`program`] | is it QEMU, perhaps behind `taskset` or `env`, or something else |
-//! | [`options`] | QEMU's line cut into options; which of them take an argument |
-//! | [`props`] | `driver,name=value` and its JSON form |
-//! | [`machine`] | the machine type and its root bus |
-//! | [`line`] | which places and names the line uses, which devices it names already |
-//! | [`place`] | where the lent devices go, and what the guest calls them |
-//! | [`memory`] | `-m`, and the limit for locked memory |
+//! | `program` | is it QEMU, perhaps behind `taskset` or `env`, or something else |
+//! | `options` | QEMU's line cut into options; which of them take an argument |
+//! | `props` | `driver,name=value` and its JSON form |
+//! | `machine` | the machine type and its root bus |
+//! | `line` | which places and names the line uses, which devices it names already |
+//! | `place` | where the lent devices go, and what the guest calls them |
+//! | `memory` | `-m`, and the limit for locked memory |
 //!
 //! Pure: from words to words. It starts nothing and asks no QEMU; that QEMU accepts
 //! the result, and shows the devices where [`GuestPlace`] says, is tested in
