@@ -1,1 +1,30 @@
-//! Reading a host, and only reading
+//! Reading a host, and only reading: nothing in this crate can write.
+//!
+//! | module | reads |
+//! |---|---|
+//! | [`source`] | the door: [`Source`](source::Source) and its four implementations |
+//! | `read` | [`snapshot`]: asks the readers below for what is wanted |
+//! | `ask` | the readers' common way of asking, which notes what could not be read |
+//! | `devices` | PCI functions and their places |
+//! | `detail` | everything about one function |
+//! | `groups` | IOMMU groups and units |
+//! | `usage` | disks, mounts, swap, interfaces, displays, input, VFIO holders |
+//! | `names` | pci.ids |
+//! | `process` | one process: start time, name |
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "reading, by files and by commands that only read, is what this crate is for"
+)]
+
+mod ask;
+mod detail;
+mod devices;
+mod groups;
+mod names;
+pub mod process;
+mod read;
+pub mod source;
+mod usage;
+
+pub use read::{NoHost, snapshot};

@@ -1,1 +1,28 @@
-//! The host as data, what is wanted, what will be done
+//! The host as data, what is wanted, and what will be done. Types only: no file is
+//! read here and nothing is decided.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`fact`] | [`Fact`] and [`Seen`]: what is known, and what could not be looked at |
+//! | [`snapshot`] | [`Snapshot`]: the whole host as one immutable value |
+//! | [`device`] | [`Device`]: one PCI function |
+//! | [`usage`] | who uses what: disks, mounts, interfaces, displays, VMs |
+//! | [`reason`] | [`Reason`]: why something is refused; also the names `--allow` takes |
+//! | [`plan`] | [`Intent`], [`Plan`], [`Step`]: what is wanted and what will be done |
+//! | [`lease`] | [`Lease`]: the record that a device is bound |
+
+pub mod device;
+pub mod fact;
+pub mod lease;
+pub mod plan;
+pub mod reason;
+pub mod snapshot;
+pub mod usage;
+
+pub use device::{Detail, Device, Link, Sriov};
+pub use fact::{Blind, Fact, Seen};
+pub use lease::{Lease, LeaseRecord};
+pub use plan::{Intent, Plan, Step};
+pub use reason::{Reason, Refusal};
+pub use snapshot::{DetailOf, Group, ReservedRegion, Rights, Snapshot, SourceKind, Unread, Wants};
+pub use usage::Usage;

@@ -15,6 +15,7 @@ pub mod capability;
 pub mod filter;
 pub mod id;
 pub mod name;
+mod text;
 
 pub use address::{Address, ParseAddressError, Slot};
 pub use filter::{IdFilter, ParseFilterError, SlotFilter};

@@ -1,1 +1,20 @@
-//! Pure decisions: what can be lent, plans, generated configuration
+//! Pure decisions: a snapshot and a wish in, a judgement or a plan out. No files, no
+//! commands, no clock.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`select`] | which devices a name means on this host |
+//! | [`uses`] | what on the host depends on a device, with the chain that leads there |
+//! | [`lending`] | whether a device can be lent, and what would have to go along |
+//! | [`planner`] | bind and release: the steps, or every reason to refuse |
+//! | [`undo`] | what undoes a step |
+//! | [`shell`] | the shell command a step is equivalent to |
+//! | [`vm`] | a QEMU command line with the lent devices put in |
+
+pub mod lending;
+pub mod planner;
+pub mod select;
+pub mod shell;
+pub mod undo;
+pub mod uses;
+pub mod vm;

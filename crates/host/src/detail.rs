@@ -1,0 +1,81 @@
+//! Everything about one function.
+
+use passthru_formats::{config_space, resource};
+use passthru_model::{Detail, Device, Fact, Link, Sriov};
+
+use crate::ask::{Asker, flag, number, some_text};
+
+/// Reads the detail of one function. Reading `config` resumes a sleeping device
+/// (`drivers/pci/pci-sysfs.c`, `pci_read_config`), so it is read only where the device
+/// is awake, or asleep by nothing worse than D3hot with a driver that says so.
+pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
+    let address = Some(device.address);
+    let at = |name: &str| device.attribute(name);
+    let text = |ask: &mut Asker<'_>, field, name: &str| ask.text(address, field, &at(name), some_text);
+    let link = Link {
+        speed: text(ask, "link.speed", "current_link_speed"),
+        width: ask.text(address, "link.width", &at("current_link_width"), lanes),
+        max_speed: text(ask, "link.max_speed", "max_link_speed"),
+        max_width: ask.text(address, "link.max_width", &at("max_link_width"), lanes),
+    };
+    let power_state = text(ask, "power_state", "power_state");
+    let config = if asleep(&power_state) {
+        // "reading is quiet": a device in D3cold is not woken to be looked at.
+        Fact::NotRead
+    } else {
+        ask.bytes(address, "config", &at("config"), |bytes| config_space::parse(bytes).ok().map(Fact::Known))
+    };
+    Detail {
+        driver_override: ask.text(address, "driver_override", &at("driver_override"), |text| {
+            // Unset reads as "(null)"; some tools leave an empty string behind.
+            Some(if text.is_empty() || text == "(null)" {
+                Fact::Absent
+            } else {
+                Fact::Known(text.to_owned())
+            })
+        }),
+        numa_node: ask.text(address, "numa_node", &at("numa_node"), |text| match text.parse::<i32>() {
+            Ok(node) => Some(u32::try_from(node).map_or(Fact::Absent, Fact::Known)),
+            Err(_) => None,
+        }),
+        local_cpus: text(ask, "local_cpus", "local_cpulist"),
+        link,
+        regions: ask
+            .bytes(address, "regions", &at("resource"), |text| resource::parse(text).ok().map(Fact::Known)),
+        reset_methods: ask.text(address, "reset_methods", &at("reset_method"), |text| {
+            Some(Fact::Known(text.split_whitespace().map(str::to_owned).collect()))
+        }),
+        rom: match ask.source.stat(&at("rom")) {
+            Ok(stat) => Fact::Known(stat.size),
+            Err(error) => ask.failed(address, "rom", &at("rom"), error),
+        },
+        power_state,
+        d3cold_allowed: ask.text(address, "d3cold_allowed", &at("d3cold_allowed"), flag),
+        irq: ask.text(address, "irq", &at("irq"), |text| {
+            number(text).map(|irq| if irq == Fact::Known(0) { Fact::Absent } else { irq })
+        }),
+        label: text(ask, "label", "label"),
+        config,
+        iommu_unit: ask.link_name(address, "iommu_unit", &at("iommu")),
+        driver_module: ask.link_name(address, "driver_module", &at("driver/module")),
+        sriov: match ask.text(address, "sriov.total", &at("sriov_totalvfs"), number) {
+            Fact::Known(total) => Fact::Known(Sriov {
+                total,
+                active: ask.text(address, "sriov.active", &at("sriov_numvfs"), number),
+            }),
+            other => other.map(|total| Sriov { total, active: Fact::NotRead }),
+        },
+    }
+}
+
+/// Lanes; 0 and 255 are how the kernel says that there is no link.
+fn lanes(text: &str) -> Option<Fact<u32>> {
+    Some(match text.parse::<u32>().ok()? {
+        0 | 255 => Fact::Absent,
+        width => Fact::Known(width),
+    })
+}
+
+fn asleep(power_state: &Fact<String>) -> bool {
+    power_state.known().is_some_and(|state| state == "D3cold")
+}

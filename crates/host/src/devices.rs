@@ -1,0 +1,149 @@
+//! PCI functions and their places: what every view needs, for the least the kernel
+//! can be asked. Per function: one link (the place), one `uevent` (driver, class, ids,
+//! modalias in one read) and two links (group, physical function).
+
+use passthru_formats::errno::Errno;
+use passthru_formats::uevent;
+use passthru_model::{Device, Fact, Wants};
+use passthru_pci::{Address, Class, Id};
+
+use crate::ask::{Asker, flag, join, means_absent};
+
+/// The directory of all functions.
+pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
+
+/// Reads all functions, in order.
+///
+/// # Errors
+/// Where the directory of devices is not there or cannot be listed: then this is no
+/// host, and nothing else would mean anything.
+pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Errno> {
+    let names = ask.source.list(DEVICES)?;
+    let mut devices = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(address) = Address::from_sysfs(&name) else {
+            ask.malformed::<()>(None, "address", DEVICES, &name);
+            continue;
+        };
+        if let Some(device) = read_one(ask, address, wants) {
+            devices.push(device);
+        }
+    }
+    devices.sort_unstable_by_key(|d| d.address);
+    Ok(devices)
+}
+
+/// `None` where the function went away after the directory was listed.
+fn read_one(ask: &mut Asker<'_>, address: Address, wants: &Wants) -> Option<Device> {
+    let base = format!("{DEVICES}/{address}");
+    let at = |name: &str| format!("{base}/{name}");
+    let path = match ask.source.link(&base) {
+        Ok(target) => join(DEVICES, &target),
+        // A directory made by hand has no link there.
+        Err(Errno::EINVAL) => base.clone(),
+        Err(error) if means_absent(error) => return None,
+        Err(error) => {
+            ask.failed::<()>(Some(address), "path", &base, error);
+            base.clone()
+        }
+    };
+    let mut device = Device {
+        address,
+        parent: parent(&path),
+        path,
+        id: Fact::NotRead,
+        subsystem: Fact::Absent,
+        class: Fact::NotRead,
+        revision: Fact::NotRead,
+        driver: Fact::NotRead,
+        modalias: Fact::NotRead,
+        group: Fact::NotRead,
+        physical_function: Fact::NotRead,
+        boot_vga: Fact::Absent,
+        detail: None,
+    };
+    read_uevent(ask, &mut device, &at("uevent"));
+    if !device.id.is_settled() || !device.class.is_settled() {
+        read_singly(ask, &mut device, &at);
+    }
+    device.group = match ask.source.link(&at("iommu_group")) {
+        Ok(target) => match target.rsplit('/').next().and_then(|n| n.parse().ok()) {
+            Some(number) => Fact::Known(number),
+            None => ask.malformed(Some(address), "group", &at("iommu_group"), &target),
+        },
+        Err(error) => ask.failed(Some(address), "group", &at("iommu_group"), error),
+    };
+    device.physical_function = match ask.source.link(&at("physfn")) {
+        Ok(target) => match target.rsplit('/').next().and_then(Address::from_sysfs) {
+            Some(physical) => Fact::Known(physical),
+            None => ask.malformed(Some(address), "physical_function", &at("physfn"), &target),
+        },
+        Err(error) => ask.failed(Some(address), "physical_function", &at("physfn"), error),
+    };
+    // The attribute exists on VGA controllers only (`drivers/pci/pci-sysfs.c`).
+    if device.class.known().is_some_and(|class| class.code() == 0x0300) {
+        device.boot_vga = ask.text(Some(address), "boot_vga", &at("boot_vga"), flag);
+    }
+    if wants.revision {
+        device.revision = ask.text(Some(address), "revision", &at("revision"), |text| {
+            u8::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Fact::Known)
+        });
+    }
+    Some(device)
+}
+
+/// The bridge above: the last but one component of the real path, where that is a
+/// function. Functions on a root bus hang below `pciDDDD:BB`.
+fn parent(path: &str) -> Option<Address> {
+    path.rsplit('/').nth(1).and_then(Address::from_sysfs)
+}
+
+fn read_uevent(ask: &mut Asker<'_>, device: &mut Device, path: &str) {
+    let mut buffer = Vec::with_capacity(256);
+    let address = Some(device.address);
+    match ask.source.read(path, &mut buffer) {
+        Ok(()) => {
+            let (parsed, malformed) = uevent::parse(&buffer);
+            if malformed.is_some() {
+                ask.malformed::<()>(address, "uevent", path, &String::from_utf8_lossy(&buffer));
+            }
+            // Nothing that is a uevent at all: the single attributes are asked instead.
+            if parsed.id.is_none() && parsed.class.is_none() {
+                return;
+            }
+            device.driver = parsed.driver.map_or(Fact::Absent, |d| Fact::Known(d.into()));
+            device.modalias = parsed.modalias.map_or(Fact::Absent, |m| Fact::Known(m.into()));
+            if let Some(id) = parsed.id {
+                device.id = Fact::Known(id);
+            }
+            if let Some(class) = parsed.class {
+                device.class = Fact::Known(class);
+            }
+            // 0000:0000 is what a function without subsystem ids reports.
+            device.subsystem = match parsed.subsystem {
+                Some(Id { vendor: 0, device: 0 }) | None => Fact::Absent,
+                Some(id) => Fact::Known(id),
+            };
+        }
+        Err(error) => {
+            ask.failed::<()>(address, "uevent", path, error);
+        }
+    }
+}
+
+/// The same from single attributes, where `uevent` could not be read or understood.
+fn read_singly(ask: &mut Asker<'_>, device: &mut Device, at: &dyn Fn(&str) -> String) {
+    let address = Some(device.address);
+    let hex = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    let word = |text: &str| hex(text).and_then(|n| u16::try_from(n).ok()).map(Fact::Known);
+    let vendor = ask.text(address, "id", &at("vendor"), word);
+    let id = ask.text(address, "id", &at("device"), word);
+    device.id = match (vendor, id) {
+        (Fact::Known(vendor), Fact::Known(device)) => Fact::Known(Id { vendor, device }),
+        (Fact::Known(_), other) | (other, _) => other.map(|vendor| Id { vendor, device: 0xffff }),
+    };
+    device.class =
+        ask.text(address, "class", &at("class"), |text| hex(text).map(|n| Fact::Known(Class::new(n))));
+    device.driver = ask.link_name(address, "driver", &at("driver")).map(String::into_boxed_str);
+    device.modalias = ask.text(address, "modalias", &at("modalias"), |t| Some(Fact::Known(t.into())));
+}

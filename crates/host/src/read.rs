@@ -1,0 +1,105 @@
+//! [`snapshot`]: the readers, asked for what is wanted.
+
+use passthru_formats::Errno;
+use passthru_formats::pci_ids::Names;
+use passthru_model::{DetailOf, Fact, Snapshot, Usage, Wants};
+use passthru_pci::Address;
+
+use crate::ask::{Asker, some_text};
+use crate::source::Source;
+use crate::{detail, devices, groups, names, usage};
+
+/// There is no host at the source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot list the PCI devices in {path}: {error}")]
+pub struct NoHost {
+    /// The directory of devices.
+    pub path: &'static str,
+    /// Why it cannot be listed.
+    pub error: Errno,
+}
+
+/// Reads a host. Whatever is missing, unreadable or nonsense becomes a fact that says
+/// so; only a source without a directory of PCI devices is no host at all.
+///
+/// # Errors
+/// [`NoHost`] where the PCI devices cannot be listed.
+pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> {
+    let mut ask = Asker::new(source);
+    let mut devices =
+        devices::read(&mut ask, wants).map_err(|error| NoHost { path: devices::DEVICES, error })?;
+    let mut all_groups = groups::collect(&devices);
+    for i in wanted_detail(&devices, &wants.detail) {
+        let detail = detail::read(&mut ask, &devices[i]);
+        devices[i].detail = Some(Box::new(detail));
+    }
+    if wants.group_detail {
+        match &wants.detail {
+            DetailOf::Some(of) => {
+                let numbers: Vec<u32> = devices
+                    .iter()
+                    .filter(|d| of.contains(&d.address))
+                    .filter_map(|d| d.group.known().copied())
+                    .collect();
+                let wanted = all_groups.iter_mut().filter(|(number, _)| numbers.contains(number));
+                groups::read_detail(&mut ask, wanted);
+            }
+            DetailOf::All | DetailOf::None => groups::read_detail(&mut ask, all_groups.iter_mut()),
+        }
+    }
+    let (names, names_from) =
+        if wants.names { names::read(&ask, &devices) } else { (Names::default(), None) };
+    let text = |ask: &mut Asker<'_>, field, path: &str| ask.text(None, field, path, some_text);
+    Ok(Snapshot {
+        source: source.kind(),
+        rights: source.rights(),
+        iommu_units: groups::units(&mut ask),
+        names,
+        names_from,
+        usage: if wants.usage { usage::read(&mut ask) } else { Usage::default() },
+        drivers: match source.list("/sys/bus/pci/drivers") {
+            Ok(names) => Fact::Known(names),
+            Err(error) => ask.failed(None, "drivers", "/sys/bus/pci/drivers", error),
+        },
+        kernel: text(&mut ask, "kernel", "/proc/sys/kernel/osrelease"),
+        command_line: text(&mut ask, "command_line", "/proc/cmdline"),
+        boot_id: text(&mut ask, "boot_id", "/proc/sys/kernel/random/boot_id"),
+        iommu_tables: groups::tables(&mut ask),
+        devices,
+        groups: all_groups,
+        unread: ask.unread,
+        blind: ask.blind,
+    })
+}
+
+/// The indices of the devices that are read in full: those asked for, the bridges above
+/// them, and the other members of their groups.
+fn wanted_detail(devices: &[passthru_model::Device], of: &DetailOf) -> Vec<usize> {
+    let at = |address: Address| devices.binary_search_by_key(&address, |d| d.address).ok();
+    match of {
+        DetailOf::None => Vec::new(),
+        DetailOf::All => (0..devices.len()).collect(),
+        DetailOf::Some(addresses) => {
+            let mut wanted = Vec::new();
+            for mut next in addresses.iter().map(|a| at(*a)) {
+                let group = next.and_then(|i| devices[i].group.known());
+                if let Some(group) = group {
+                    wanted.extend(
+                        devices
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, d)| d.group == Fact::Known(*group))
+                            .map(|(i, _)| i),
+                    );
+                }
+                while let Some(i) = next {
+                    wanted.push(i);
+                    next = devices[i].parent.and_then(at);
+                }
+            }
+            wanted.sort_unstable();
+            wanted.dedup();
+            wanted
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! A directory laid out like a root file system: the live `/`, or `--root DIR`.
+//!
+//! Below a `--root` no path leads out of the directory, whatever its links say:
+//! `openat2(RESOLVE_IN_ROOT)`, and on kernels before 5.6 the same walk by hand
+//! ([`super::directory::Directory::walk`]).
+
+use std::cell::{Cell, RefCell};
+use std::process::{Command, Stdio};
+
+use passthru_formats::errno::Errno;
+use passthru_model::{Rights, SourceKind};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno as Os;
+
+use super::{LIST_LIMIT, Output, READ_LIMIT, Source, Stat};
+
+/// Links followed in one path before it counts as a loop, as in the kernel
+/// (`include/linux/namei.h`, `MAXSYMLINKS`).
+const MAX_LINKS: usize = 40;
+
+/// How many directories are kept open. Readers go through one device's directory at a
+/// time and come back to the directory of all devices.
+const KEPT: usize = 3;
+
+/// The live machine or a directory laid out like one.
+#[derive(Debug)]
+pub struct Directory {
+    root: OwnedFd,
+    live: bool,
+    /// Directories used last, newest at the end: one open and close per device instead
+    /// of one long path walk per attribute.
+    kept: RefCell<Vec<(String, OwnedFd)>>,
+    /// Whether `openat2` is there: not before Linux 5.6, nor under some seccomp filters.
+    openat2: Cell<bool>,
+}
+
+fn errno(error: Os) -> Errno {
+    Errno(error.raw_os_error())
+}
+
+impl Directory {
+    /// The machine this runs on.
+    ///
+    /// # Errors
+    /// Where `/` cannot be opened.
+    pub fn live() -> Result<Self, Errno> {
+        Self::open("/", true)
+    }
+
+    /// A directory laid out like a root file system.
+    ///
+    /// # Errors
+    /// Where it cannot be opened as a directory.
+    pub fn at(path: &str) -> Result<Self, Errno> {
+        Self::open(path, false)
+    }
+
+    fn open(path: &str, live: bool) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty()).map_err(errno)?;
+        Ok(Self { root, live, kept: RefCell::default(), openat2: Cell::new(true) })
+    }
+
+    /// Opens any path, with links followed but never out of the root.
+    fn resolve(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Os> {
+        let flags = flags | OFlags::CLOEXEC;
+        if self.live {
+            return rustix::fs::openat(CWD, path, flags, Mode::empty());
+        }
+        let inside = path.trim_start_matches('/');
+        let inside = if inside.is_empty() { "." } else { inside };
+        if self.openat2.get() {
+            let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            match rustix::fs::openat2(&self.root, inside, flags, Mode::empty(), how) {
+                // EPERM: some container managers' filters answer so for calls they do not know.
+                Err(Os::NOSYS | Os::PERM) => self.openat2.set(false),
+                // The kernel could not be sure because of a rename elsewhere: openat2(2).
+                Err(Os::AGAIN) => return self.walk(inside, flags),
+                answer => return answer,
+            }
+        }
+        self.walk(inside, flags)
+    }
+
+    /// `RESOLVE_IN_ROOT` by hand: one component at a time, never through a link that
+    /// the kernel follows for us. `..` at the root stays at the root.
+    fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Os> {
+        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut above: Vec<OwnedFd> = Vec::new();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            if name.is_empty() || name == "." {
+                continue;
+            }
+            if name == ".." {
+                above.pop();
+                continue;
+            }
+            let here = above.last().map_or(self.root.as_fd(), AsFd::as_fd);
+            let last = todo.iter().all(|rest| rest.is_empty() || rest == ".");
+            match rustix::fs::readlinkat(here, name.as_str(), Vec::new()) {
+                Ok(target) if !(last && flags.contains(OFlags::NOFOLLOW)) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Os::LOOP);
+                    }
+                    let target = target.into_string().map_err(|_| Os::INVAL)?;
+                    if target.starts_with('/') {
+                        above.clear();
+                    }
+                    todo.extend(target.split('/').rev().map(str::to_owned));
+                    continue;
+                }
+                Ok(_) | Err(Os::INVAL) => {}
+                Err(error) => return Err(error),
+            }
+            let how = if last { flags } else { OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC };
+            let next = rustix::fs::openat(here, name.as_str(), how | OFlags::NOFOLLOW, Mode::empty())?;
+            above.push(next);
+        }
+        match above.pop() {
+            Some(found) => Ok(found),
+            None => rustix::fs::openat(&self.root, ".", flags, Mode::empty()),
+        }
+    }
+
+    /// Calls `f` with the directory of `path`, kept open, and the last component.
+    fn within<T>(&self, path: &str, f: impl FnOnce(BorrowedFd<'_>, &str) -> Result<T, Os>) -> Result<T, Os> {
+        let (directory, name) = path.rsplit_once('/').ok_or(Os::INVAL)?;
+        let mut kept = self.kept.borrow_mut();
+        if let Some(at) = kept.iter().position(|(known, _)| known == directory) {
+            let last = kept.len() - 1;
+            kept.swap(at, last);
+        } else {
+            let fd = self.resolve(
+                if directory.is_empty() { "/" } else { directory },
+                OFlags::PATH | OFlags::DIRECTORY,
+            )?;
+            if kept.len() == KEPT {
+                kept.remove(0);
+            }
+            kept.push((directory.to_owned(), fd));
+        }
+        let (_, fd) = kept.last().ok_or(Os::BADF)?;
+        f(fd.as_fd(), name)
+    }
+
+    /// Whether the directories that are read over and over in one call may be kept.
+    /// Below `/proc` they come and go with processes, and each is read once.
+    fn keeps(path: &str) -> bool {
+        path.starts_with("/sys/") && !path.ends_with("/..")
+    }
+
+    fn open_file(&self, path: &str) -> Result<OwnedFd, Os> {
+        // NONBLOCK: a FIFO in a hostile directory must not hold us up.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        if !Self::keeps(path) {
+            return self.resolve(path, flags);
+        }
+        let direct = self.within(path, |directory, name| {
+            rustix::fs::openat(directory, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        });
+        match direct {
+            Err(Os::LOOP) => self.resolve(path, flags),
+            answer => answer,
+        }
+    }
+}
+
+impl Source for Directory {
+    fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
+        into.clear();
+        let file = self.open_file(path).map_err(errno)?;
+        if !self.live {
+            // A device node or a FIFO has no business in a copy of a host.
+            match FileType::from_raw_mode(rustix::fs::fstat(&file).map_err(errno)?.st_mode) {
+                FileType::RegularFile => {}
+                FileType::Directory => return Err(errno(Os::ISDIR)),
+                _ => return Err(errno(Os::INVAL)),
+            }
+        }
+        // Attributes of sysfs are at most a page and are given whole in one read.
+        into.reserve(4096);
+        loop {
+            match rustix::io::read(&file, rustix::buffer::spare_capacity(into)) {
+                Ok(0) => return Ok(()),
+                Ok(n) if live_attribute(self.live, path) && n < 4096 => return Ok(()),
+                Ok(_) if into.len() > READ_LIMIT => {
+                    into.clear();
+                    return Err(errno(Os::FBIG));
+                }
+                Ok(_) => into.reserve(into.len().max(4096)),
+                Err(Os::INTR) => {}
+                Err(error) => {
+                    into.clear();
+                    return Err(errno(error));
+                }
+            }
+        }
+    }
+
+    fn link(&self, path: &str) -> Result<String, Errno> {
+        let target = if Self::keeps(path) {
+            self.within(path, |directory, name| rustix::fs::readlinkat(directory, name, Vec::new()))
+        } else {
+            self.resolve(path, OFlags::PATH | OFlags::NOFOLLOW)
+                .and_then(|fd| rustix::fs::readlinkat(&fd, "", Vec::new()))
+                // An empty path on something that is no link: readlinkat(2).
+                .map_err(
+                    |error| if error == Os::NOENT && !path.is_empty() { self.no_link(path) } else { error },
+                )
+        };
+        target.map_err(errno)?.into_string().map_err(|_| errno(Os::INVAL))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>, Errno> {
+        let directory = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(errno)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::new(directory).map_err(errno)? {
+            let entry = entry.map_err(errno)?;
+            let name = String::from_utf8_lossy(entry.file_name().to_bytes()).into_owned();
+            if name == "." || name == ".." {
+                continue;
+            }
+            if names.len() == LIST_LIMIT {
+                return Err(errno(Os::FBIG));
+            }
+            names.push(name);
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        let file = self.resolve(path, OFlags::PATH).map_err(errno)?;
+        let stat = rustix::fs::fstat(&file).map_err(errno)?;
+        Ok(Stat {
+            mode: stat.st_mode,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            rdev: (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+        })
+    }
+
+    fn command(&self, argv: &[&str]) -> Result<Output, Errno> {
+        let [program, arguments @ ..] = argv else { return Err(errno(Os::INVAL)) };
+        if !self.live {
+            return Err(errno(Os::OPNOTSUPP));
+        }
+        let output = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env("LC_ALL", "C")
+            .output()
+            .map_err(|error| Errno(error.raw_os_error().unwrap_or(Os::IO.raw_os_error())))?;
+        Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+    }
+
+    fn kind(&self) -> SourceKind {
+        if self.live { SourceKind::Live } else { SourceKind::Directory }
+    }
+
+    fn rights(&self) -> Rights {
+        Rights { root: rustix::process::geteuid().is_root() }
+    }
+}
+
+impl Directory {
+    /// Why a path whose last component was opened is no link.
+    fn no_link(&self, path: &str) -> Os {
+        if self.resolve(path, OFlags::PATH | OFlags::NOFOLLOW).is_ok() { Os::INVAL } else { Os::NOENT }
+    }
+}
+
+/// Whether the end of a file shows by a short read: text attributes of the live sysfs
+/// are given whole (`fs/seq_file.c`), so that the read that would return 0 is saved.
+/// `config` is binary and given in parts.
+fn live_attribute(live: bool, path: &str) -> bool {
+    live && path.starts_with("/sys/") && !path.ends_with("/config")
+}

@@ -1,0 +1,95 @@
+//! [`Source`]: the only door through which a host is read.
+//!
+//! The live machine, a directory laid out like one, a captured file and a recorder
+//! stand behind it, and nothing above can tell them apart. It has no function that
+//! writes.
+
+mod directory;
+
+pub use directory::Directory;
+
+use passthru_formats::errno::Errno;
+use passthru_model::{Rights, SourceKind};
+
+/// The most that is read of one file; more is answered with `EFBIG`. The largest file
+/// that any reader asks for is pci.ids (1.5 MB).
+pub const READ_LIMIT: usize = 16 << 20;
+
+/// The most entries of one directory; more is answered with `EFBIG`.
+pub const LIST_LIMIT: usize = 1 << 20;
+
+/// What kind of thing stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// File type and permission bits, as in `st_mode`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Major and minor number of a device node.
+    pub rdev: (u32, u32),
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// What a command answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Where a host is read from. Paths are absolute.
+pub trait Source {
+    /// Reads a file whole into `into`, which is cleared first.
+    ///
+    /// # Errors
+    /// The error of the system call; `EFBIG` above [`READ_LIMIT`].
+    fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno>;
+
+    /// Reads a symbolic link.
+    ///
+    /// # Errors
+    /// The error of the system call; `EINVAL` where it is no link or not UTF-8.
+    fn link(&self, path: &str) -> Result<String, Errno>;
+
+    /// The names in a directory, sorted, without `.` and `..`.
+    ///
+    /// # Errors
+    /// The error of the system call; `EFBIG` above [`LIST_LIMIT`].
+    fn list(&self, path: &str) -> Result<Vec<String>, Errno>;
+
+    /// What stands at a path, links followed.
+    ///
+    /// # Errors
+    /// The error of the system call.
+    fn stat(&self, path: &str) -> Result<Stat, Errno>;
+
+    /// Runs a command that only reads.
+    ///
+    /// # Errors
+    /// The error of starting it; `EOPNOTSUPP` where the source is not a live machine.
+    fn command(&self, argv: &[&str]) -> Result<Output, Errno>;
+
+    /// Which kind of source this is.
+    fn kind(&self) -> SourceKind;
+
+    /// With which rights it reads.
+    fn rights(&self) -> Rights;
+}
+
+/// Reads a file as text, trailing white space cut off; bytes that are no UTF-8 are
+/// replaced.
+///
+/// # Errors
+/// As [`Source::read`].
+pub fn read_text(source: &dyn Source, path: &str) -> Result<String, Errno> {
+    let mut bytes = Vec::new();
+    source.read(path, &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}

@@ -1,0 +1,155 @@
+//! Disks, what is mounted from them, and swap.
+
+use std::collections::{BTreeMap, HashSet};
+
+use passthru_formats::{mountinfo, scalar, swaps};
+use passthru_model::usage::{Block, Mount, Swap};
+use passthru_model::{Blind, Fact, Seen};
+use passthru_pci::Address;
+
+use super::{class, owner};
+use crate::ask::{Asker, flag, join, some_text};
+
+/// Block devices and partitions.
+pub(super) fn blocks(ask: &mut Asker<'_>) -> Seen<Block> {
+    let mut blind = Vec::new();
+    let entries = class(ask, "block", "block devices", &mut blind);
+    let names: HashSet<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    let mut subsystems = BTreeMap::new();
+    let mut items = Vec::with_capacity(entries.len());
+    for (name, path) in &entries {
+        let at = |attribute: &str| format!("/sys/class/block/{name}/{attribute}");
+        let owners = match subsystem(path) {
+            Some(subsystem) => subsystems
+                .entry(subsystem.to_owned())
+                .or_insert_with(|| controllers(ask, subsystem, &mut blind))
+                .clone(),
+            None => owner(path).into_iter().collect(),
+        };
+        items.push(Block {
+            owners,
+            partition_of: path.rsplit('/').nth(1).filter(|p| names.contains(p)).map(str::to_owned),
+            number: ask
+                .text(None, "block.number", &at("dev"), |text| scalar::device_number(text).map(Fact::Known)),
+            holders: match ask.source.list(&at("holders")) {
+                Ok(holders) => Fact::Known(holders),
+                Err(error) => match ask.failed(None, "block.holders", &at("holders"), error) {
+                    // Hidden multipath members have no such directory.
+                    Fact::Absent => Fact::Known(Vec::new()),
+                    other => other,
+                },
+            },
+            mapper_name: if name.starts_with("dm-") {
+                ask.text(None, "block.mapper_name", &at("dm/name"), some_text)
+            } else {
+                Fact::Absent
+            },
+            hidden: ask.text(None, "block.hidden", &at("hidden"), flag) == Fact::Known(true),
+            name: name.clone(),
+        });
+    }
+    Seen::new(items, blind)
+}
+
+/// With native NVMe multipath the usable disk hangs below a subsystem that belongs to
+/// no one PCI function (`drivers/nvme/host/multipath.c`).
+fn subsystem(path: &str) -> Option<&str> {
+    path.split_once("/nvme-subsystem/").and_then(|(_, rest)| rest.split('/').next())
+}
+
+/// The PCI functions of a subsystem's controllers.
+fn controllers(ask: &mut Asker<'_>, subsystem: &str, blind: &mut Vec<Blind>) -> Vec<Address> {
+    let directory = format!("/sys/class/nvme-subsystem/{subsystem}");
+    // The entry itself is a link; the controllers in it are links relative to its target.
+    let real = ask
+        .source
+        .link(&directory)
+        .map_or_else(|_| directory.clone(), |target| join("/sys/class/nvme-subsystem", &target));
+    let mut owners = Vec::new();
+    for name in ask.names(&directory, "the controllers of a multipath disk", blind) {
+        let number = name.strip_prefix("nvme").unwrap_or("");
+        if number.is_empty() || !number.bytes().all(|c| c.is_ascii_digit()) {
+            continue;
+        }
+        let path = format!("{directory}/{name}");
+        match ask.source.link(&path) {
+            Ok(target) => owners.extend(owner(&join(&real, &target))),
+            Err(error) => blind.push(Blind {
+                what: "the controllers of a multipath disk".into(),
+                path,
+                error,
+                count: 1,
+            }),
+        }
+    }
+    owners.sort_unstable();
+    owners.dedup();
+    owners
+}
+
+/// What is mounted here and where process 1 lives. Other mount namespaces are not
+/// looked through yet.
+pub(super) fn mounts(ask: &mut Asker<'_>) -> Seen<Mount> {
+    let mut blind = Vec::new();
+    let mut items: Vec<Mount> = Vec::new();
+    let mut text = Vec::new();
+    for path in ["/proc/self/mountinfo", "/proc/1/mountinfo"] {
+        // A missing table is a blind spot too: every Linux has one.
+        if let Err(error) = ask.source.read(path, &mut text) {
+            blind.push(Blind { what: "mounts".into(), path: path.into(), error, count: 1 });
+            continue;
+        }
+        for mount in mountinfo::parse(&text) {
+            match mount {
+                Ok(mount) => items.push(Mount {
+                    number: mount.device,
+                    point: mount.point.into_owned(),
+                    kind: mount.fs_type.into_owned(),
+                    source: mount.source.into_owned(),
+                }),
+                Err(error) => {
+                    ask.malformed::<()>(None, "mounts", path, &error.text);
+                    blind.push(unreadable_line("mounts", path));
+                }
+            }
+        }
+    }
+    items.sort_unstable_by(|a, b| {
+        (a.number, &a.point, &a.source, &a.kind).cmp(&(b.number, &b.point, &b.source, &b.kind))
+    });
+    items.dedup();
+    Seen::new(items, blind)
+}
+
+/// Swap areas. A kernel without swap has no such file.
+pub(super) fn swaps(ask: &mut Asker<'_>) -> Seen<Swap> {
+    const PATH: &str = "/proc/swaps";
+    let mut blind = Vec::new();
+    let mut items = Vec::new();
+    let mut text = Vec::new();
+    match ask.source.read(PATH, &mut text) {
+        Ok(()) => {
+            for swap in swaps::parse(&text) {
+                match swap {
+                    Ok(swap) => {
+                        items.push(Swap { path: swap.path.into_owned(), file: !swap.is_device });
+                    }
+                    Err(error) => {
+                        ask.malformed::<()>(None, "swaps", PATH, &error.text);
+                        blind.push(unreadable_line("swap areas", PATH));
+                    }
+                }
+            }
+        }
+        Err(error) if error.is_absent() => {}
+        Err(error) => {
+            blind.push(Blind { what: "swap areas".into(), path: PATH.into(), error, count: 1 });
+        }
+    }
+    Seen::new(items, blind)
+}
+
+/// A line that is not of the documented form may be the very one that matters.
+fn unreadable_line(what: &str, path: &str) -> Blind {
+    Blind { what: what.into(), path: path.into(), error: passthru_formats::Errno::EINVAL, count: 1 }
+}

@@ -1,0 +1,112 @@
+//! Why something is refused. One namespace with the names that `--allow` takes and
+//! the ids of findings.
+
+use std::fmt;
+
+use passthru_pci::Address;
+
+/// A reason to refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A PCI-to-PCI bridge or PCIe port: VFIO takes header type 0 only.
+    Bridge,
+    /// No IOMMU is at work, or the device is in no group.
+    NoIommu,
+    /// The kernel's no-IOMMU mode: no isolation at all.
+    NoIommuMode,
+    /// Other functions of the IOMMU group would have to go along.
+    Companions,
+    /// A file system on it is mounted.
+    Mounted,
+    /// The file system the host runs on is on it. Cannot be overridden.
+    RootFileSystem,
+    /// It holds swap.
+    Swap,
+    /// Something is stacked on its disk: LVM, md, dm-crypt, multipath.
+    Holders,
+    /// An interface of it carries the default route.
+    DefaultRoute,
+    /// An interface of it belongs to a bridge or a bond.
+    NetworkMember,
+    /// It shows the console.
+    Display,
+    /// The only keyboard hangs on it.
+    LastKeyboard,
+    /// A process, mostly a virtual machine, holds it.
+    Held,
+    /// It has active virtual functions.
+    VirtualFunctions,
+    /// The firmware demands a fixed mapping for it, so that the kernel refuses VFIO.
+    FirmwareMapping,
+    /// Whether it is in use could not be seen.
+    NotSeen,
+    /// Nobody recorded what it was on before.
+    NoLease,
+}
+
+impl Reason {
+    /// Every reason, in the order of this list.
+    pub const ALL: [Self; 17] = [
+        Self::Bridge,
+        Self::NoIommu,
+        Self::NoIommuMode,
+        Self::Companions,
+        Self::Mounted,
+        Self::RootFileSystem,
+        Self::Swap,
+        Self::Holders,
+        Self::DefaultRoute,
+        Self::NetworkMember,
+        Self::Display,
+        Self::LastKeyboard,
+        Self::Held,
+        Self::VirtualFunctions,
+        Self::FirmwareMapping,
+        Self::NotSeen,
+        Self::NoLease,
+    ];
+
+    /// The name in output, JSON and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::NoIommu => "no-iommu",
+            Self::NoIommuMode => "no-iommu-mode",
+            Self::Companions => "companions",
+            Self::Mounted => "mounted",
+            Self::RootFileSystem => "root-file-system",
+            Self::Swap => "swap",
+            Self::Holders => "holders",
+            Self::DefaultRoute => "default-route",
+            Self::NetworkMember => "network-member",
+            Self::Display => "display",
+            Self::LastKeyboard => "last-keyboard",
+            Self::Held => "held",
+            Self::VirtualFunctions => "virtual-functions",
+            Self::FirmwareMapping => "firmware-mapping",
+            Self::NotSeen => "not-seen",
+            Self::NoLease => "no-lease",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One reason, with the device it is about and the chain of evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which device.
+    pub device: Address,
+    /// Why.
+    pub reason: Reason,
+    /// What was seen, as one line: `nvme0n1 → nvme0n1p2 → mounted on /home`.
+    pub evidence: String,
+    /// What to do about it.
+    pub hint: String,
+}

@@ -1,0 +1,321 @@
+//! Giving devices to the vfio driver.
+
+use std::collections::BTreeSet;
+
+use passthru_model::lease::LEASE_VERSION;
+use passthru_model::plan::{Loss, NoPlan, PLAN_VERSION};
+use passthru_model::{Device, Fact, Intent, Lease, LeaseRecord, Plan, Reason, Refusal, Snapshot, Step};
+use passthru_pci::Address;
+
+use super::lease_of;
+use crate::lending::{self, companions, firmware_mapping, iommu_refusal};
+use crate::uses::{Uses, is_vfio_driver};
+
+/// What somebody wants bound.
+#[derive(Debug, Clone)]
+pub struct BindWish<'a> {
+    /// The devices that were named.
+    pub devices: &'a [Address],
+    /// Whether the other functions of their groups may be taken along.
+    pub with_group: bool,
+    /// The vfio driver.
+    pub driver: &'a str,
+    /// Reasons that are overridden. [`Reason::RootFileSystem`] and [`Reason::Bridge`]
+    /// never are.
+    pub allow: &'a [Reason],
+    /// Leases that were found.
+    pub leases: &'a [LeaseRecord],
+    /// The time, in seconds since 1970, for the leases.
+    pub now: u64,
+}
+
+/// Plans to give devices to the vfio driver.
+///
+/// The snapshot must hold the detail of the devices and their groups
+/// ([`passthru_model::DetailOf::Some`]) and the usage.
+///
+/// # Errors
+/// Every reason to refuse; or a device that is not there; or a fact without which there
+/// can be no plan.
+pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPlan> {
+    let uses = Uses::of(snapshot);
+    let mut refusals = Vec::new();
+    let devices = closure(snapshot, wish, &mut refusals)?;
+    for device in &devices {
+        examine(snapshot, &uses, device, &mut refusals);
+    }
+    refusals.retain(|r| !wish.allow.contains(&r.reason) || never_overridden(r.reason));
+    refusals.sort_by_key(|r| (r.device, r.reason));
+    refusals.dedup();
+    if !refusals.is_empty() {
+        return Err(NoPlan::Refused(refusals));
+    }
+    let mut plan = Plan {
+        version: PLAN_VERSION,
+        intent: Intent::Bind,
+        devices: devices.iter().map(|d| d.address).collect(),
+        steps: Vec::new(),
+        losses: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut changed = Vec::new();
+    let mut leases = Vec::new();
+    for device in &devices {
+        let on_target = device.driver.known().is_some_and(|d| **d == *wish.driver);
+        match (on_target, lease_of(wish.leases, device.address)) {
+            (true, Some(_)) => {
+                plan.notes.push(format!("{} is bound to {} already", device.address, wish.driver));
+            }
+            (true, None) => {
+                plan.notes.push(format!(
+                    "{} was on {} already, bound by somebody else: it gets a lease, and release leaves it there",
+                    device.address, wish.driver
+                ));
+                leases.push(lease(snapshot, device, wish, true)?);
+            }
+            (false, old) => {
+                if old.is_some() {
+                    plan.notes.push(format!(
+                        "{} has a lease but is not on {}: somebody moved it; the lease is written anew",
+                        device.address, wish.driver
+                    ));
+                }
+                leases.push(lease(snapshot, device, wish, false)?);
+                changed.push(*device);
+            }
+        }
+        for mate in snapshot.group_mates(device) {
+            if mate.driver == Fact::Absent && !mate.is_bus_bridge() && !plan.devices.contains(&mate.address) {
+                plan.notes.push(format!(
+                    "{} shares IOMMU group with {} and is on no driver: it stays so, and no host driver can take it while the guest runs",
+                    mate.address, device.address
+                ));
+            }
+        }
+    }
+    plan.notes.sort();
+    plan.notes.dedup();
+    steps(snapshot, wish, &changed, leases, &mut plan)?;
+    losses(&uses, &changed, &mut plan);
+    Ok(plan)
+}
+
+/// Reasons nobody may override: taking away the root file system is never wanted, and a
+/// bridge cannot be bound whatever one allows.
+const fn never_overridden(reason: Reason) -> bool {
+    matches!(reason, Reason::RootFileSystem | Reason::Bridge)
+}
+
+/// The devices that were named, with their companions where that was allowed.
+fn closure<'a>(
+    snapshot: &'a Snapshot,
+    wish: &BindWish<'_>,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Vec<&'a Device>, NoPlan> {
+    let mut wanted: BTreeSet<Address> = wish.devices.iter().copied().collect();
+    let mut missing: Vec<(&Device, Vec<&Device>)> = Vec::new();
+    for address in wish.devices {
+        let device = snapshot.device(*address).ok_or(NoPlan::NoDevice(*address))?;
+        let others: Vec<_> = companions(snapshot, device)
+            .into_iter()
+            .filter(|c| !wish.devices.contains(&c.address) && !c.is_bus_bridge())
+            .collect();
+        if wish.with_group {
+            // All endpoints of the group, also those on no driver: a set that is taken
+            // whole stays whole.
+            let mates = snapshot.group_mates(device).filter(|m| !m.is_bus_bridge());
+            wanted.extend(mates.map(|m| m.address));
+        } else if !others.is_empty() {
+            missing.push((device, others));
+        }
+    }
+    for (device, others) in missing {
+        refusals.push(companions_refusal(wish, device, &others));
+    }
+    wanted.iter().map(|a| snapshot.device(*a).ok_or(NoPlan::NoDevice(*a))).collect()
+}
+
+/// The refusal for companions that nobody agreed to, with the line to type instead.
+fn companions_refusal(wish: &BindWish<'_>, device: &Device, others: &[&Device]) -> Refusal {
+    let named =
+        |d: &&Device| format!("{} (on {})", d.address, d.driver.known().map_or("an unknown driver", |s| s));
+    let list = others.iter().map(named).collect::<Vec<_>>().join(", ");
+    let slot = device.address.slot();
+    let same_card = others.iter().all(|d| slot.contains(d.address));
+    let hint = if same_card && wish.devices.iter().all(|d| slot.contains(*d)) {
+        format!("to lend the whole card: passthru bind {slot}")
+    } else {
+        let names: Vec<_> = wish.devices.iter().map(ToString::to_string).collect();
+        format!("to take them along: passthru bind {} --with-group", names.join(" "))
+    };
+    let group = device.group.known().map_or_else(String::new, |g| format!(" {g}"));
+    Refusal {
+        device: device.address,
+        reason: Reason::Companions,
+        evidence: format!("its IOMMU group{group} is viable for a guest only together with {list}"),
+        hint,
+    }
+}
+
+/// Everything that speaks against one device.
+fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec<Refusal>) {
+    let mut refuse = |reason, evidence: String, hint: String| {
+        refusals.push(Refusal { device: device.address, reason, evidence, hint });
+    };
+    match &device.class {
+        Fact::Known(class) if class.is_bus_bridge() => {
+            let evidence = format!("a bridge (class {class}): VFIO takes endpoints only");
+            refuse(Reason::Bridge, evidence, "name the device behind it".into());
+            return;
+        }
+        Fact::Known(class) if class.code() == 0x0600 => {
+            let evidence = "the host bridge: the host cannot run without it".to_owned();
+            refuse(Reason::Bridge, evidence, "name another device".into());
+            return;
+        }
+        Fact::Known(_) => {}
+        other => {
+            let evidence = format!("its class is not known: {}", lending::unknown(other));
+            refuse(Reason::NotSeen, evidence, "run as root, or look at `passthru show`".into());
+        }
+    }
+    if let Some(refusal) = iommu_refusal(snapshot, device) {
+        refuse(refusal.reason, refusal.evidence, refusal.hint);
+    }
+    if let Some(region) = firmware_mapping(snapshot, device) {
+        let evidence = format!("the firmware keeps {region} mapped for its group: the kernel refuses VFIO");
+        let hint = "look for a firmware setting (HP: \"shared memory\", RMRR), or use another slot";
+        refuse(Reason::FirmwareMapping, evidence, hint.into());
+    }
+    for found in uses.device(device.address) {
+        if let Some(reason) = found.blocks {
+            refuse(reason, found.line(), hint(reason, found.chain.first().map_or("", String::as_str)));
+        }
+    }
+}
+
+/// What to do about a use.
+pub(super) fn hint(reason: Reason, name: &str) -> String {
+    match reason {
+        Reason::Mounted => "unmount it first".into(),
+        Reason::RootFileSystem => "the host runs from it: it cannot be lent while this system is up".into(),
+        Reason::Swap => "swapoff it first".into(),
+        Reason::Holders => "take it out of what is stacked on it (LVM, md, dm-crypt) first".into(),
+        Reason::DefaultRoute => {
+            format!("move the default route off {name} first, or you may lose the connection")
+        }
+        Reason::NetworkMember => format!("take {name} out of the bridge or bond first"),
+        Reason::Display => "move the console and the display server to another card first".into(),
+        Reason::LastKeyboard => {
+            "plug a keyboard in elsewhere first, or make sure you have another way in".into()
+        }
+        Reason::Held => "stop that virtual machine first".into(),
+        Reason::VirtualFunctions => "remove the virtual functions first (write 0 to sriov_numvfs)".into(),
+        Reason::NotSeen => "run as root, so that passthru can look".into(),
+        Reason::Bridge
+        | Reason::NoIommu
+        | Reason::NoIommuMode
+        | Reason::Companions
+        | Reason::FirmwareMapping => String::new(),
+        _ => String::new(),
+    }
+}
+
+fn lease(snapshot: &Snapshot, device: &Device, wish: &BindWish<'_>, adopted: bool) -> Result<Lease, NoPlan> {
+    let unknown = |what: &str, why: String| NoPlan::Unknown(format!("{what} of {}: {why}", device.address));
+    let detail = device.detail.as_deref().ok_or_else(|| unknown("the detail", "it was not read".into()))?;
+    let settle = |what: &str, fact: &Fact<String>| match fact {
+        Fact::Known(value) => Ok(Some(value.clone())),
+        Fact::Absent => Ok(None),
+        other => Err(unknown(what, lending::unknown(other))),
+    };
+    Ok(Lease {
+        version: LEASE_VERSION,
+        boot_id: settle("the boot id", &snapshot.boot_id)?.unwrap_or_default(),
+        device: device.address,
+        id: *device.id.known().ok_or_else(|| unknown("the id", lending::unknown(&device.id)))?,
+        subsystem: device.subsystem.known().copied(),
+        original_driver: match &device.driver {
+            Fact::Known(driver) => Some(driver.to_string()),
+            Fact::Absent => None,
+            other => return Err(unknown("the driver", lending::unknown(other))),
+        },
+        original_module: detail.driver_module.known().cloned(),
+        original_override: settle("driver_override", &detail.driver_override)?,
+        vfio_driver: wish.driver.to_owned(),
+        adopted,
+        since: wish.now,
+        holder: None,
+    })
+}
+
+/// The steps: leases and overrides for all, then all are unbound, then all are bound. So
+/// no function of the set sits on its host driver while another is already on vfio.
+fn steps(
+    snapshot: &Snapshot,
+    wish: &BindWish<'_>,
+    changed: &[&Device],
+    leases: Vec<Lease>,
+    plan: &mut Plan,
+) -> Result<(), NoPlan> {
+    let target = wish.driver.to_owned();
+    if !changed.is_empty() {
+        match &snapshot.drivers {
+            Fact::Known(drivers) if drivers.contains(&target) => {}
+            // A driver is named `vfio-pci`, its module `vfio_pci`; modprobe takes both.
+            _ => plan.steps.push(Step::LoadModule { module: target.clone() }),
+        }
+    }
+    let mut before = Vec::new();
+    for lease in leases {
+        before.push((lease.device, lease.original_override.clone()));
+        if let Some(old) = lease_of(wish.leases, lease.device) {
+            plan.steps.push(Step::CloseLease { lease: old.clone() });
+        }
+        plan.steps.push(Step::OpenLease { lease });
+    }
+    for device in changed {
+        let old = before.iter().find(|(a, _)| *a == device.address).and_then(|(_, o)| o.clone());
+        if old.as_deref() != Some(&target) {
+            plan.steps.push(Step::SetOverride {
+                device: device.address,
+                before: old,
+                value: Some(target.clone()),
+            });
+        }
+    }
+    for device in changed {
+        for block in snapshot.usage.blocks.at_least() {
+            if block.owners.contains(&device.address) && block.partition_of.is_none() && !block.hidden {
+                let node = format!("/dev/{}", block.name);
+                plan.steps.push(Step::HoldDisk { device: device.address, node });
+            }
+        }
+    }
+    for device in changed {
+        if let Fact::Known(driver) = &device.driver {
+            plan.steps.push(Step::Unbind {
+                device: device.address,
+                driver: driver.to_string(),
+                override_now: Some(target.clone()),
+            });
+        }
+    }
+    for device in changed {
+        plan.steps.push(Step::Probe { device: device.address, driver: target.clone() });
+    }
+    Ok(())
+}
+
+fn losses(uses: &Uses, changed: &[&Device], plan: &mut Plan) {
+    for device in changed {
+        for found in uses.device(device.address) {
+            plan.losses.push(Loss { device: device.address, what: found.line() });
+        }
+        if let Some(driver) = device.driver.known().filter(|d| !is_vfio_driver(d))
+            && uses.device(device.address).is_empty()
+        {
+            plan.losses.push(Loss { device: device.address, what: format!("what driver {driver} provides") });
+        }
+    }
+}
