@@ -9,8 +9,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use passthru_formats::capture::{self, Answer, Capture, Op};
 use passthru_formats::pci_ids::{Names, Wanted, excerpt};
-use passthru_formats::uevent;
+use passthru_formats::{Errno, uevent};
 use passthru_pci::Class;
 
 fn main() {
@@ -50,6 +51,51 @@ fn main() {
             black_box(uevent::parse(text.as_bytes()));
         }
     });
+
+    let capture = synthetic(10_000);
+    let text = capture.to_text();
+    time(&format!("capture write, {} records, {} bytes", capture.len(), text.len()), || {
+        drop(black_box(capture.to_text()));
+    });
+    time("capture parse", || drop(black_box(capture::parse(text.as_bytes()))));
+}
+
+/// What is read of a host with that many functions, about ten records of each.
+fn synthetic(functions: u32) -> Capture {
+    let mut capture = Capture::default();
+    let mut put = |op, path: &str, answer| capture.insert(op, path, answer).expect("a valid record");
+    let mut names = Vec::new();
+    for i in 0..functions {
+        let name = format!("{:04x}:{:02x}:{:02x}.{}", i >> 16, i >> 8 & 0xff, i >> 3 & 0x1f, i & 7);
+        let at = |attribute| format!("/sys/bus/pci/devices/{name}/{attribute}");
+        put(
+            Op::Read,
+            &at("uevent"),
+            Answer::Data(
+                format!(
+                    "DRIVER=nvme\nPCI_CLASS=10802\nPCI_ID=144D:A808\nPCI_SUBSYS_ID=144D:A801\nPCI_SLOT_NAME={name}\n\
+                     MODALIAS=pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02\n"
+                )
+                .into(),
+            ),
+        );
+        put(
+            Op::Link,
+            &format!("/sys/bus/pci/devices/{name}"),
+            Answer::Link(format!("../../../devices/pci0000:00/0000:00:01.1/{name}")),
+        );
+        put(Op::Link, &at("iommu_group"), Answer::Link(format!("../../../../kernel/iommu_groups/{i}")));
+        put(Op::Link, &at("physfn"), Answer::Error(Errno::ENOENT));
+        for attribute in ["revision", "numa_node", "current_link_speed", "reset_method", "power_state"] {
+            put(Op::Read, &at(attribute), Answer::Data(b"8.0 GT/s PCIe\n".into()));
+        }
+        let mut config = vec![0; 256];
+        config[..8].copy_from_slice(&[0x4d, 0x14, 0x08, 0xa8, 0x06, 0x04, 0x10, 0x00]);
+        put(Op::Read, &at("config"), Answer::Data(config));
+        names.push(name);
+    }
+    put(Op::List, "/sys/bus/pci/devices", Answer::List(names));
+    capture
 }
 
 /// The best and the middle of many runs.

@@ -11,6 +11,7 @@
 //! | [`cpulist`] | `0-3,8` |
 //! | [`cmdline`] | the kernel command line, with the kernel's quoting rules |
 //! | [`input`] | `/proc/bus/input/devices`: keyboards and mice |
+//! | [`capture`] | the capture file: a host as one text file |
 //! | [`config_space`] | `…/config`: header, capabilities, their registers |
 //! | [`pci_ids`] | names of vendors, devices and classes; lspci's wording |
 //! | [`mountinfo`], [`swaps`], [`route`] | `/proc`: mounts, swap areas, routes |
@@ -18,6 +19,7 @@
 //! Nothing here reads files, asks the clock or panics, whatever the input: that is
 //! what the targets in `fuzz/` are for.
 
+pub mod capture;
 pub mod cmdline;
 pub mod config_space;
 pub mod cpulist;
