@@ -295,5 +295,5 @@ fn start(settings: &Settings, machine: &Machine, directory: &Path, kvm: bool, sh
             arguments.push(argument.to_owned());
         }
     }
-    Vm::boot(&settings.qemu, &arguments, directory)
+    Vm::boot(&settings.qemu, &arguments, directory, shell)
 }

@@ -45,12 +45,13 @@ pub fn command(qemu: &str) -> Command {
 
 impl Vm {
     /// Starts QEMU with the given arguments, to which console, monitor and agent are added,
-    /// and waits until the agent is there. `directory` is for sockets and the log.
+    /// and waits until the agent is there. `directory` is for sockets and the log; QEMU gets
+    /// this program's standard input and output only when `terminal` says so.
     ///
     /// # Errors
     /// When QEMU cannot be started, ends, or L1 does not come up in time; the error shows
     /// the last lines of the console.
-    pub fn boot(qemu: &str, arguments: &[String], directory: &Path) -> Result<Vm> {
+    pub fn boot(qemu: &str, arguments: &[String], directory: &Path, terminal: bool) -> Result<Vm> {
         let console = directory.join("console.log");
         let said = directory.join("qemu.log");
         let monitor = listen(&directory.join("qmp"))?;
@@ -66,7 +67,8 @@ impl Vm {
             .args(["-chardev", &format!("socket,id=agent,path={}/agent", directory.display())])
             .args(["-device", "virtio-serial-pci,addr=0x11"])
             .args(["-device", "virtserialport,chardev=agent,name=passthru.agent"])
-            .stdout(log.try_clone()?)
+            .stdin(if terminal { Stdio::inherit() } else { Stdio::null() })
+            .stdout(if terminal { Stdio::inherit() } else { Stdio::from(log.try_clone()?) })
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {qemu}: run scripts/install-packages"))?;

@@ -48,10 +48,8 @@ fn run() -> Result<()> {
     switch_root()?;
     furnish(&config)?;
     cold_plug();
-    if config.shell {
-        start_shell();
-    }
-    run_agent()
+    let shell = if config.shell { Some(start_shell()?) } else { None };
+    run_agent(shell)
 }
 
 fn mount_kernel_file_systems() -> Result<()> {
@@ -114,6 +112,10 @@ fn furnish(config: &Config) -> Result<()> {
     fs::create_dir_all(SCRATCH)?;
     attach("devpts", "devpts", "/dev/pts", "mode=0620,ptmxmode=0666")?;
     fs::create_dir_all("/run/lock")?;
+    // On a full system process 1 makes these.
+    for (link, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
+        let _ = symlink(format!("/proc/self/fd{target}"), format!("/dev/{link}"));
+    }
     sethostname(b"lab")?;
     // systemd and udev take these for proof that they run in a container, and then
     // IMPORT{cmdline} reads process 1's arguments instead of the kernel's.
@@ -159,18 +161,24 @@ fn cold_plug() {
     }
 }
 
-fn start_shell() {
-    let Ok(console) = fs::File::options().read(true).write(true).open("/dev/hvc0") else { return };
-    let _ = (&console).write_all(b"passthru lab, L1. Leave with Ctrl-D: the machine ends.\r\n");
-    let (Ok(input), Ok(output)) = (console.try_clone(), console.try_clone()) else { return };
+/// A shell on the virtio console; gives its process.
+fn start_shell() -> Result<u32> {
+    let console = fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/hvc0")
+        .context("no virtio console for the shell")?;
+    (&console).write_all(b"\r\nThis is the lab's host (L1). exit or Ctrl-D ends it.\r\n")?;
     let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-    let _ = environment(Command::new("setsid").args(["--ctty", shell, "-i"]))
+    let child = environment(Command::new("setsid").args(["--ctty", "--wait", shell, "-i"]))
         .env("TERM", "linux")
-        .env("PS1", "L1:\\w# ")
-        .stdin(input)
-        .stdout(output)
+        .current_dir("/root")
+        .stdin(console.try_clone()?)
+        .stdout(console.try_clone()?)
         .stderr(console)
-        .spawn();
+        .spawn()
+        .context("cannot start the shell")?;
+    Ok(child.id())
 }
 
 fn environment(command: &mut Command) -> &mut Command {
@@ -189,7 +197,8 @@ fn quietly(program: &str, arguments: &[&str]) {
     }
 }
 
-fn run_agent() -> Result<()> {
+/// Reaps everything until the agent ends, or the shell somebody worked in.
+fn run_agent(shell: Option<u32>) -> Result<()> {
     // The link leads to the binary in the initramfs, which no path reaches any more.
     let agent = environment(Command::new("/proc/self/exe").arg("agent"))
         .stdin(Stdio::null())
@@ -197,8 +206,13 @@ fn run_agent() -> Result<()> {
         .context("cannot start the agent")?;
     loop {
         match wait(WaitOptions::empty()) {
-            Ok(Some((pid, _))) if pid.as_raw_nonzero().get() as u32 == agent.id() => return Ok(()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(Some((pid, _))) => {
+                let pid = u32::try_from(pid.as_raw_nonzero().get()).ok();
+                if pid == Some(agent.id()) || (pid.is_some() && pid == shell) {
+                    return Ok(());
+                }
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }

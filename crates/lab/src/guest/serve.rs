@@ -20,9 +20,11 @@ use crate::protocol::{Event, Exit, PORT_NAME, Request, Run, Stream, Text};
 
 /// How long a killed command may take to vanish before it counts as stuck in the kernel.
 const KILL_GRACE: Duration = Duration::from_secs(3);
-/// How long output may still trickle in after the command itself has ended: a background
-/// child that keeps the pipe open must not hold up the answer.
-const OUTPUT_GRACE: Duration = Duration::from_millis(300);
+/// After the command itself has ended, its output counts as complete when nothing came for
+/// this long: a background child that keeps the pipe open must not hold up the answer...
+const OUTPUT_GRACE: Duration = Duration::from_millis(400);
+/// ...nor one that never stops writing.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The writing half of the port, and the commands that are running.
 struct Agent {
@@ -131,38 +133,55 @@ fn execute(agent: &Arc<Agent>, run: Run) -> Result<()> {
     let input = child.stdin.take();
     std::thread::spawn(move || input.map(|mut pipe| pipe.write_all(&run.stdin.0)));
     let (done, drained) = mpsc::channel();
-    forward(agent, id, Stream::Stdout, child.stdout.take(), done.clone());
-    forward(agent, id, Stream::Stderr, child.stderr.take(), done);
+    let stdout = child.stdout.take().context("no pipe")?;
+    let stderr = child.stderr.take().context("no pipe")?;
+    forward(agent, id, Stream::Stdout, stdout, done.clone());
+    forward(agent, id, Stream::Stderr, stderr, done);
 
     let mut exit = supervise(child, Duration::from_millis(run.timeout_ms));
     exit.id = id;
-    let until = Instant::now() + OUTPUT_GRACE;
-    for _ in 0..2 {
-        let _ = drained.recv_timeout(until.saturating_duration_since(Instant::now()));
-    }
+    wait_for_output(&drained);
     agent.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     agent.send(&Event::Exit(exit));
     Ok(())
+}
+
+/// What a forwarding thread says of its pipe.
+enum Pipe {
+    Wrote,
+    Closed,
+}
+
+fn wait_for_output(pipes: &Receiver<Pipe>) {
+    let until = Instant::now() + OUTPUT_LIMIT;
+    let mut open = 2;
+    while open > 0 && Instant::now() < until {
+        match pipes.recv_timeout(OUTPUT_GRACE) {
+            Ok(Pipe::Wrote) => {}
+            Ok(Pipe::Closed) => open -= 1,
+            Err(_) => return,
+        }
+    }
 }
 
 fn forward(
     agent: &Arc<Agent>,
     id: u64,
     stream: Stream,
-    pipe: Option<impl Read + Send + 'static>,
-    done: Sender<()>,
+    mut pipe: impl Read + Send + 'static,
+    report: Sender<Pipe>,
 ) {
     let agent = Arc::clone(agent);
     std::thread::spawn(move || {
-        let Some(mut pipe) = pipe else { return };
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(length) = pipe.read(&mut buffer) {
             if length == 0 {
                 break;
             }
             agent.send(&Event::Output { id, stream, data: Text(buffer[..length].to_vec()) });
+            let _ = report.send(Pipe::Wrote);
         }
-        let _ = done.send(());
+        let _ = report.send(Pipe::Closed);
     });
 }
 

@@ -54,7 +54,7 @@ fn mounted_elsewhere(lab: &Lab) -> Result<Outcome> {
         "mke2fs -q -F -t ext4 $disk; mkdir -p /mnt/hidden; \
          unshare --mount sh -c \"mount $disk /mnt/hidden; touch /run/lab/there; \
          while [ -e /run/lab/there ]; do sleep 0.1; done\" > /run/lab/log 2>&1 & \
-         while [ ! -e /run/lab/there ]; do sleep 0.1; done; ! grep -q hidden /proc/mounts",
+         while [ ! -e /run/lab/there ]; do sleep 0.1; done; if grep -q hidden /proc/mounts; then exit 1; fi",
         &["/mnt/hidden"],
         "rm /run/lab/there; while cat /proc/[0-9]*/mounts 2>/dev/null | grep -q hidden; \
          do sleep 0.1; done",
