@@ -1,1 +1,49 @@
-//! The command line: verbs, rendering, exit codes
+//! The command line: arguments in, words and exit codes out.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`args`] | the one definition of verbs and options: help, man page, completions |
+//! | [`exit`] | the exit codes and [`Failure`](exit::Failure) |
+//! | `context` | the source that was asked for, and where output goes |
+//! | `commands` | one file per verb |
+//! | `render` | tables, lines, JSON views |
+
+#![allow(clippy::print_stderr, reason = "words to people are this crate's job; data goes through `Out`")]
+
+pub mod args;
+mod commands;
+mod context;
+pub mod exit;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+/// The whole command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    args::Cli::command()
+}
+
+/// Runs the program on the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::Code::Usage } else { exit::Code::Done };
+            // A closed pipe behind --help is no failure.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let run = cli.verb.as_ref().is_some_and(|verb| matches!(verb, args::Verb::Run(_)));
+    match commands::dispatch(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.print();
+            if run { failure.code.under_run().into() } else { failure.code.into() }
+        }
+    }
+}

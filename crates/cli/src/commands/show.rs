@@ -1,0 +1,49 @@
+//! `show`.
+
+use passthru_model::{DetailOf, Wants};
+use passthru_plan::lending::judge;
+use passthru_plan::uses::Uses;
+
+use super::print_json;
+use crate::args::Show;
+use crate::context::{Context, Out, needs_usage, parse_names, select};
+use crate::exit::{Code, Outcome};
+use crate::render::devices::Row;
+use crate::render::{json, show};
+
+pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
+    let names = parse_names(&options.devices)?;
+    let source = context.source()?;
+    // First only what is needed to know which devices are meant.
+    let first = Wants { usage: needs_usage(&names), ..Wants::default() };
+    let chosen = select(&context.snapshot(&*source, &first)?, &names, false)?;
+    let wants = Wants {
+        revision: true,
+        detail: DetailOf::Some(chosen.clone()),
+        group_detail: true,
+        usage: true,
+        names: true,
+    };
+    let snapshot = context.snapshot(&*source, &wants)?;
+    let uses = Uses::of(&snapshot);
+    let rows: Vec<Row<'_>> = chosen
+        .iter()
+        .filter_map(|address| snapshot.device(*address))
+        .map(|device| Row { device, lending: judge(&snapshot, &uses, device) })
+        .collect();
+    if context.global.json {
+        print_json(&json::Devices::new("show", &snapshot, &uses, &rows))?;
+        return Ok(Code::Done.into());
+    }
+    Out::new().write(|out, _, colour| {
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                writeln!(out)?;
+            }
+            let bind = show::bind_sentence(&row.lending, row.device);
+            show::write(out, &snapshot, &uses, row.device, &bind, colour)?;
+        }
+        Ok(())
+    })?;
+    Ok(Code::Done.into())
+}

@@ -1,0 +1,173 @@
+//! The source that was asked for, the devices that were named, and where output goes.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use passthru_host::source::{Directory, Source};
+use passthru_model::{DetailOf, Reason, Snapshot, SourceKind, Wants};
+use passthru_pci::{Address, DeviceName};
+use passthru_plan::select::{self, SelectError};
+
+use crate::args::{Color, Global};
+use crate::exit::{Code, Failure};
+
+/// What every verb is given.
+pub(crate) struct Context {
+    pub(crate) global: Global,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Self {
+        match global.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        Self { global }
+    }
+
+    /// The source the options name.
+    pub(crate) fn source(&self) -> Result<Box<dyn Source>, Failure> {
+        if let Some(path) = &self.global.from {
+            return crate::commands::capture::open(path);
+        }
+        let opened = match &self.global.root {
+            Some(path) => Directory::at(path).map_err(|error| {
+                Failure::new(Code::Usage, format!("--root {path}: cannot open it as a directory: {error}"))
+            }),
+            None => Directory::live()
+                .map_err(|error| Failure::new(Code::Failed, format!("cannot open /: {error}"))),
+        }?;
+        Ok(Box::new(opened))
+    }
+
+    /// Whether the options name something else than this machine.
+    pub(crate) const fn is_copy(&self) -> bool {
+        self.global.root.is_some() || self.global.from.is_some()
+    }
+
+    /// Reads the host.
+    pub(crate) fn snapshot(&self, source: &dyn Source, wants: &Wants) -> Result<Snapshot, Failure> {
+        passthru_host::snapshot(source, wants).map_err(|error| {
+            let place = match (&self.global.root, &self.global.from) {
+                (Some(path), _) => format!("--root {path} is no host: "),
+                (_, Some(path)) => format!("--from {path} is no host: "),
+                _ => String::new(),
+            };
+            let hint = match source.kind() {
+                SourceKind::Live => "is this a container without /sys?",
+                SourceKind::Directory => {
+                    "the directory must be laid out like a root file system, with sys/bus/pci/devices in it"
+                }
+                SourceKind::Capture => "",
+            };
+            let code = if source.kind() == SourceKind::Live { Code::Failed } else { Code::Usage };
+            Failure::new(code, format!("{place}{error}")).hint(hint)
+        })
+    }
+
+    /// A line to standard error that `--quiet` leaves out.
+    pub(crate) fn note(&self, line: &str) {
+        if !self.global.quiet {
+            eprintln!("{line}");
+        }
+    }
+}
+
+/// The names as typed, understood.
+pub(crate) fn parse_names(names: &[String]) -> Result<Vec<DeviceName>, Failure> {
+    names
+        .iter()
+        .map(|name| {
+            name.parse().map_err(|error: passthru_pci::ParseNameError| {
+                Failure::new(Code::Usage, error.to_string())
+                    .hint("`passthru list` shows the devices of this host")
+            })
+        })
+        .collect()
+}
+
+/// The devices these names mean, in order, each once. `many`: a name may fit several.
+pub(crate) fn select(snapshot: &Snapshot, names: &[DeviceName], many: bool) -> Result<Vec<Address>, Failure> {
+    let mut found = Vec::new();
+    for name in names {
+        let devices = if many { select::all(snapshot, name) } else { select::exact(snapshot, name) };
+        found.extend(devices.map_err(|error| {
+            let hint = match &error {
+                SelectError::None { .. } => "`passthru list` shows the devices of this host",
+                SelectError::Ambiguous { .. } => "name one by its address, or give --all-matching",
+                SelectError::NotPci { .. } => "",
+                SelectError::NotSeen { .. } => "run as root, or name the device by its address",
+            };
+            Failure::new(Code::Usage, error.to_string()).hint(hint)
+        })?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Whether a name needs the usage to be understood.
+pub(crate) fn needs_usage(names: &[DeviceName]) -> bool {
+    names.iter().any(|name| matches!(name, DeviceName::Kernel(_)))
+}
+
+/// What must be read to plan for these devices.
+pub(crate) fn plan_wants(devices: &[Address]) -> Wants {
+    Wants {
+        revision: false,
+        detail: DetailOf::Some(devices.to_vec()),
+        group_detail: true,
+        usage: true,
+        names: false,
+    }
+}
+
+/// The reasons `--allow` names.
+pub(crate) fn parse_reasons(names: &[String]) -> Result<Vec<Reason>, Failure> {
+    names
+        .iter()
+        .map(|name| {
+            Reason::ALL.into_iter().find(|r| r.name() == name).ok_or_else(|| {
+                let all: Vec<_> = Reason::ALL.iter().map(|r| r.name()).collect();
+                Failure::new(Code::Usage, format!("--allow {name}: no such reason"))
+                    .hint(format!("the reasons are {}", all.join(", ")))
+            })
+        })
+        .collect()
+}
+
+/// Standard output for data, buffered. A reader that went away is no failure.
+pub(crate) struct Out {
+    out: BufWriter<StdoutLock<'static>>,
+    /// Width of the terminal in columns; `None` where the output is none.
+    pub(crate) width: Option<usize>,
+    pub(crate) colour: bool,
+}
+
+impl Out {
+    pub(crate) fn new() -> Self {
+        let stdout = io::stdout();
+        let width = stdout.is_terminal().then(|| {
+            rustix::termios::tcgetwinsize(&stdout)
+                .ok()
+                .map(|size| usize::from(size.ws_col))
+                .filter(|w| *w > 0)
+        });
+        let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        Self { out: BufWriter::with_capacity(64 << 10, stdout.lock()), width: width.flatten(), colour }
+    }
+
+    /// Writes what `f` writes, and flushes.
+    pub(crate) fn write(
+        mut self,
+        f: impl FnOnce(&mut dyn Write, Option<usize>, bool) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let done = f(&mut self.out, self.width, self.colour).and_then(|()| self.out.flush());
+        match done {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Code::Failed, format!("cannot write to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Columns aligned to each other and to the terminal.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+/// Blanks between columns.
+const GAP: usize = 2;
+
+/// A column.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    /// Its heading.
+    pub(crate) title: &'static str,
+    /// The narrowest it may become where the terminal is too narrow; `None` is never
+    /// narrowed.
+    pub(crate) narrowest: Option<usize>,
+}
+
+/// Writes rows under headings. On a terminal the columns that may be narrowed are, the
+/// widest first, until the rows fit.
+pub(crate) fn write(
+    out: &mut dyn Write,
+    columns: &[Column],
+    rows: &[Vec<String>],
+    terminal: Option<usize>,
+    colour: bool,
+) -> io::Result<()> {
+    let width = |text: &str| text.chars().count();
+    let mut widths: Vec<usize> = columns.iter().map(|c| width(c.title)).collect();
+    for row in rows {
+        for (cell, w) in row.iter().zip(&mut widths) {
+            *w = (*w).max(width(cell));
+        }
+    }
+    if let Some(terminal) = terminal {
+        fit(&mut widths, columns, terminal);
+    }
+    let bold = if colour { Style::new().bold() } else { Style::new() };
+    let titles: Vec<String> = columns.iter().map(|c| c.title.to_owned()).collect();
+    write!(out, "{bold}")?;
+    line(out, &titles, &widths)?;
+    write!(out, "{bold:#}")?;
+    for row in rows {
+        line(out, row, &widths)?;
+    }
+    Ok(())
+}
+
+fn fit(widths: &mut [usize], columns: &[Column], terminal: usize) {
+    let gaps = GAP * columns.len().saturating_sub(1);
+    loop {
+        let total = widths.iter().sum::<usize>() + gaps;
+        let Some(over) = total.checked_sub(terminal).filter(|over| *over > 0) else { return };
+        let narrowable = |i: &usize| columns[*i].narrowest.is_some_and(|n| widths[*i] > n);
+        let Some(widest) = (0..widths.len()).filter(narrowable).max_by_key(|i| widths[*i]) else { return };
+        let narrowest = columns[widest].narrowest.unwrap_or(widths[widest]);
+        // Down to the next widest at most, so that the columns are narrowed together.
+        let next = (0..widths.len())
+            .filter(|i| *i != widest && columns[*i].narrowest.is_some())
+            .map(|i| widths[i])
+            .max()
+            .unwrap_or(0);
+        let step = if widths[widest] > next { over.min(widths[widest] - next) } else { 1 };
+        widths[widest] = (widths[widest] - step.max(1)).max(narrowest);
+    }
+}
+
+fn line(out: &mut dyn Write, cells: &[String], widths: &[usize]) -> io::Result<()> {
+    let last = cells.iter().rposition(|c| !c.is_empty()).unwrap_or(0);
+    for (i, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
+        let length = cell.chars().count();
+        if length > *width {
+            let cut: String = cell.chars().take(width.saturating_sub(1)).collect();
+            write!(out, "{cut}…")?;
+        } else {
+            out.write_all(cell.as_bytes())?;
+            if i < last {
+                write!(out, "{:1$}", "", width - length)?;
+            }
+        }
+        if i < last {
+            write!(out, "{:GAP$}", "")?;
+        }
+    }
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(terminal: Option<usize>) -> String {
+        let columns = [
+            Column { title: "A", narrowest: None },
+            Column { title: "LONG", narrowest: Some(6) },
+            Column { title: "B", narrowest: Some(4) },
+        ];
+        let rows = [
+            vec!["01".into(), "a rather long name".into(), "nvme".into()],
+            vec!["2".into(), String::new(), String::new()],
+        ];
+        let mut out = Vec::new();
+        write(&mut out, &columns, &rows, terminal, false).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn full_where_nobody_cares_about_the_width() {
+        assert_eq!(text(None), "A   LONG                B\n01  a rather long name  nvme\n2\n");
+    }
+
+    #[test]
+    fn narrowed_to_the_terminal_and_never_below_the_narrowest() {
+        assert_eq!(text(Some(20)), "A   LONG        B\n01  a rather …  nvme\n2\n");
+        assert_eq!(text(Some(3)), "A   LONG    B\n01  a rat…  nvme\n2\n");
+    }
+}
