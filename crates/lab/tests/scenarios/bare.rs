@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{L2, expect_booted, expect_driver, scenario, wait_for_disk};
+use crate::support::{L2, bind_by_hand, expect_booted, release_by_hand, scenario};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("bare/second VM boots from the lent disk", lend_by_hand),
@@ -15,11 +15,7 @@ pub(crate) const ALL: &[Scenario] = &[
 fn lend_by_hand(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nvme1")?.to_string();
     let before = lab.checksum("nvme1")?;
-    lab.sh(&format!(
-        "modprobe vfio-pci; cd /sys/bus/pci/devices/{device}; echo vfio-pci > driver_override; \
-         echo {device} > driver/unbind; echo {device} > /sys/bus/pci/drivers_probe"
-    ))?;
-    expect_driver(lab, &device, "vfio-pci")?;
+    bind_by_hand(lab, &device)?;
     let output = lab
         .script(&format!(
             "exec qemu-system-x86_64 {L2} -boot strict=on \
@@ -27,12 +23,7 @@ fn lend_by_hand(lab: &Lab) -> Result<Outcome> {
         ))
         .run()?;
     expect_booted(output)?;
-    lab.sh(&format!(
-        "cd /sys/bus/pci/devices/{device}; echo > driver_override; \
-         echo {device} > driver/unbind; echo {device} > /sys/bus/pci/drivers_probe"
-    ))?;
-    expect_driver(lab, &device, "nvme")?;
-    wait_for_disk(lab, "nvme1")?;
+    release_by_hand(lab, &device, "nvme1")?;
     let inside = lab.sh(&format!("sha256sum < /dev/{}", lab.disk("nvme1")?))?;
     ensure!(inside.starts_with(&before), "the disk's data changed: {before}, in L1 {inside}");
     ensure!(lab.checksum("nvme1")? == before, "the image's data changed");

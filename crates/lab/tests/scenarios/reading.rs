@@ -12,6 +12,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("list/groups equal the shell loop", groups_equal_loop),
     scenario("list/tree and text name every function", text_views),
     scenario("show/one device", show),
+    scenario("start/the one-screen answer", one_screen),
     scenario("capture/replay equals live", capture),
 ];
 
@@ -106,6 +107,15 @@ fn show(lab: &Lab) -> Result<Outcome> {
         let same = lab.passthru(["show", &name, "--json"]).ok()?;
         ensure!(same.stdout == shown.stdout, "another answer for {name}:\n{same}");
     }
+    Ok(Outcome::Passed)
+}
+
+/// Typed alone it says whether the host is ready, and what can be lent.
+fn one_screen(lab: &Lab) -> Result<Outcome> {
+    let output = lab.passthru::<&str>([]).ok()?;
+    says(&output, "passthru ")?;
+    says(&output, lab.address("nvme1")?.to_string().trim_start_matches("0000:"))?;
+    ensure!(output.out().lines().count() <= 24, "more than one screen:\n{output}");
     Ok(Outcome::Passed)
 }
 

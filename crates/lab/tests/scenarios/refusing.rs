@@ -1,16 +1,19 @@
 //! Disks the host uses are refused, with the reason, and allowed again afterwards.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{expect_unchanged, says, scenario, wait_for_disk};
+use crate::support::{L2, expect_unchanged, says, scenario, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("refuse/a mounted disk", mounted),
     scenario("refuse/a disk mounted in another namespace", mounted_elsewhere),
     scenario("refuse/a disk with swap on it", swap),
     scenario("refuse/a disk with a holder", holder),
+    scenario("refuse/a device that a running VM holds", held),
 ];
 
 /// Uses the second disk, sees the refusal say each of the words, stops using it, and sees
@@ -26,6 +29,9 @@ fn refused_while(lab: &Lab, begin: &str, words: &[&str], end: &str) -> Result<Ou
             says(&output, word)?;
         }
     }
+    // The list says it too, before anybody tries.
+    let listed = lab.passthru(["list", &device]).ok()?;
+    says(&listed, words[0])?;
     expect_unchanged(lab, &before)?;
     lab.sh(&format!("{disk} {end}"))?;
     lab.passthru(["bind", "--dry-run", &device]).ok()?;
@@ -72,4 +78,25 @@ fn holder(lab: &Lab) -> Result<Outcome> {
         &["dm-"],
         "dmsetup --noudevsync remove --retry held",
     )
+}
+
+/// Unbinding under a running VM would hang in the kernel for ever.
+fn held(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nvme1")?.to_string();
+    lab.passthru(["bind", &device]).ok()?;
+    let vm = lab
+        .script(&format!("exec qemu-system-x86_64 {L2} -S -device vfio-pci,host={device},rombar=0"))
+        .start()?;
+    lab.wait_until("ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device", Duration::from_secs(30))?;
+    let before = lab.state()?;
+    let output = lab.passthru(["release", &device]).run()?.expect_code(3)?;
+    says(&output, "qemu-system")?;
+    let output = lab.passthru(["run", "-d", &device, "--", "true"]).run()?.expect_code(125)?;
+    says(&output, "qemu-system")?;
+    expect_unchanged(lab, &before)?;
+    vm.signal(15, false)?;
+    vm.wait()?;
+    lab.passthru(["release", &device]).ok()?;
+    wait_for_disk(lab, "nvme1")?;
+    Ok(Outcome::Passed)
 }

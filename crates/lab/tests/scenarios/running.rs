@@ -7,7 +7,10 @@ use passthru_lab::agent::{Cmd, Output};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{L2, expect_booted, expect_driver, expect_unchanged, l2, says, scenario, wait_for_disk};
+use crate::support::{
+    L2, bind_by_hand, expect_booted, expect_driver, expect_unchanged, l2, release_by_hand, says, scenario,
+    wait_for_disk,
+};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("run/second VM boots from the lent disk", boots),
@@ -18,6 +21,9 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("run/nothing is injected into what is not QEMU", not_qemu),
     scenario("run/exit codes", exit_codes),
     scenario("run/a signal is passed on", signal),
+    scenario("run/Ctrl-C ends the program and the device comes back", interrupt),
+    scenario("run/what QEMU is given", what_qemu_is_given),
+    scenario("run/a device that was on vfio-pci before stays there", was_on_vfio),
     scenario("run/-daemonize is refused", daemonize),
     scenario("run/a disk in use is refused before the start", in_use),
 ];
@@ -118,6 +124,74 @@ fn signal(lab: &Lab) -> Result<Outcome> {
     says(&output, "got it")?;
     expect_driver(lab, &device, "nvme")?;
     wait_for_disk(lab, "nvme1")?;
+    Ok(Outcome::Passed)
+}
+
+/// A terminal sends SIGINT to the whole foreground group, passthru included.
+fn interrupt(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nvme1")?.to_string();
+    let mut job = lab
+        .passthru(["run", "-d", &device, "--", "sh", "-c"])
+        .arg("trap 'echo interrupted; exit 7' INT; echo waiting; while :; do sleep 0.1; done")
+        .timeout(Duration::from_secs(40))
+        .start()?;
+    job.wait_for("waiting", Duration::from_secs(20))?;
+    job.signal(2, true)?;
+    let output = job.wait()?.expect_code(7)?;
+    let times = output.out().matches("interrupted").count();
+    ensure!(times == 1, "the program saw {times} interrupts:\n{output}");
+    expect_driver(lab, &device, "nvme")?;
+    wait_for_disk(lab, "nvme1")?;
+    Ok(Outcome::Passed)
+}
+
+/// Runs a stand-in for QEMU that shows its arguments and its locked-memory limit.
+fn given(lab: &Lab, options: &[&str], arguments: &[&str]) -> Result<String> {
+    let script = "#!/bin/sh\necho \"given: $*\"\nulimit -l\n";
+    let path = "/run/lab/stand-in/qemu-system-x86_64";
+    lab.script(&format!("mkdir -p /run/lab/stand-in; cat > {path}; chmod +x {path}")).stdin(script).ok()?;
+    let output = lend(lab, |device| {
+        lab.passthru(["run", "-d", device])
+            .args(options.iter().copied())
+            .args(["--", path])
+            .args(arguments.iter().copied())
+    })?
+    .ok()?;
+    let out = output.out();
+    ensure!(out.contains("vfio-pci,"), "no device was added:\n{output}");
+    let limit = out.lines().last().unwrap_or_default();
+    // In KiB. What is locked is the guest's memory, 64 MiB here, and some more.
+    let enough = limit == "unlimited" || limit.parse::<u64>().is_ok_and(|kib| kib > 64 * 1024);
+    ensure!(enough, "the locked-memory limit is {limit} KiB:\n{output}");
+    Ok(out)
+}
+
+fn what_qemu_is_given(lab: &Lab) -> Result<Outcome> {
+    let q35 = given(lab, &[], &["-M", "q35", "-m", "64"])?;
+    ensure!(q35.contains("pcie-root-port"), "no root port on q35: {q35}");
+    for machine in [&["-machine", "type=q35,accel=tcg"][..], &["-machine", "pc-q35-7.2"]] {
+        let line = given(lab, &[], &[machine, &["-m", "64"]].concat())?;
+        ensure!(line.contains("pcie-root-port"), "no root port on {machine:?}: {line}");
+    }
+    let root = given(lab, &["--plug", "root"], &["-M", "q35", "-m", "64"])?;
+    ensure!(!root.contains("pcie-root-port"), "a root port with --plug root: {root}");
+    let pc = given(lab, &[], &["-M", "pc", "-m", "64"])?;
+    ensure!(!pc.contains("pcie-root-port"), "a root port on a machine without PCIe: {pc}");
+    Ok(Outcome::Passed)
+}
+
+/// Put there by hand (or by a rule at boot): giving back means leaving it there.
+fn was_on_vfio(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nvme1")?.to_string();
+    bind_by_hand(lab, &device)?;
+    let before = lab.state()?;
+    let output = lab.passthru(["run", "-d", &device, "--", "qemu-system-x86_64"]).args(l2()).run()?;
+    expect_booted(output)?;
+    expect_unchanged(lab, &before)?;
+    lab.passthru(["bind", &device]).ok()?;
+    lab.passthru(["release", &device]).ok()?;
+    expect_unchanged(lab, &before)?;
+    release_by_hand(lab, &device, "nvme1")?;
     Ok(Outcome::Passed)
 }
 

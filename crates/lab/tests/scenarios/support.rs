@@ -92,3 +92,22 @@ pub(crate) fn expect_unchanged(lab: &Lab, before: &passthru_lab::protocol::State
     }
     Ok(())
 }
+
+/// What a script does to lend a device.
+pub(crate) fn bind_by_hand(lab: &Lab, device: &str) -> Result<()> {
+    lab.sh(&format!(
+        "modprobe vfio-pci; cd /sys/bus/pci/devices/{device}; echo vfio-pci > driver_override; \
+         echo {device} > driver/unbind; echo {device} > /sys/bus/pci/drivers_probe"
+    ))?;
+    expect_driver(lab, device, "vfio-pci")
+}
+
+/// What a script does to take an NVMe back; waits until its disk is there again.
+pub(crate) fn release_by_hand(lab: &Lab, device: &str, name: &str) -> Result<()> {
+    lab.sh(&format!(
+        "cd /sys/bus/pci/devices/{device}; echo > driver_override; \
+         echo {device} > driver/unbind; echo {device} > /sys/bus/pci/drivers_probe"
+    ))?;
+    expect_driver(lab, device, "nvme")?;
+    wait_for_disk(lab, name)
+}
