@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`source`] | the door: [`Source`](source::Source) and its four implementations |
 //! | `read` | [`snapshot`]: asks the readers below for what is wanted |
+//! | `capture` | [`capture()`]: everything the readers read, recorded |
 //! | `ask` | the readers' common way of asking, which notes what could not be read |
 //! | `devices` | PCI functions and their places |
 //! | `detail` | everything about one function |
@@ -18,6 +19,7 @@
 )]
 
 mod ask;
+mod capture;
 mod detail;
 mod devices;
 mod groups;
@@ -27,4 +29,5 @@ mod read;
 pub mod source;
 mod usage;
 
+pub use capture::{Captured, capture};
 pub use read::{NoHost, snapshot};

@@ -42,7 +42,7 @@ pub(crate) fn read(ask: &Asker<'_>, devices: &[Device]) -> (Names, Option<String
 }
 
 /// The built-in copy's lines about these devices, in the form of the file.
-fn built_in(devices: &[Device]) -> String {
+pub(crate) fn built_in(devices: &[Device]) -> String {
     let mut vendors: Vec<u16> = devices
         .iter()
         .flat_map(|d| [d.id.known(), d.subsystem.known()])

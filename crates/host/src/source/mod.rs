@@ -5,9 +5,14 @@
 //! writes.
 
 mod directory;
+mod recorder;
+mod replay;
 
 pub use directory::Directory;
+pub use recorder::Recorder;
+pub use replay::Replay;
 
+pub use passthru_formats::capture::{Output, Stat};
 use passthru_formats::errno::Errno;
 use passthru_model::{Rights, SourceKind};
 
@@ -17,32 +22,6 @@ pub const READ_LIMIT: usize = 16 << 20;
 
 /// The most entries of one directory; more is answered with `EFBIG`.
 pub const LIST_LIMIT: usize = 1 << 20;
-
-/// What kind of thing stands at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stat {
-    /// File type and permission bits, as in `st_mode`.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Major and minor number of a device node.
-    pub rdev: (u32, u32),
-    /// Size in bytes.
-    pub size: u64,
-}
-
-/// What a command answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Its exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
-    /// Its standard output.
-    pub stdout: Vec<u8>,
-    /// Its standard error.
-    pub stderr: Vec<u8>,
-}
 
 /// Where a host is read from. Paths are absolute.
 pub trait Source {

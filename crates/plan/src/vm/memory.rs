@@ -69,8 +69,10 @@ pub(super) fn locked_limit(most: u64, devices: usize, options: &[Opt<'_>]) -> u6
 }
 
 /// Reads QEMU's sizes (`qemu_strtosz`): decimal with an optional fraction, or plain
-/// hexadecimal; suffix `B K M G T P E` in either case, powers of 1024.
-fn parse_size(text: &str, unit: u64) -> Option<u64> {
+/// hexadecimal; suffix `B K M G T P E` in either case, powers of 1024. A number without
+/// a suffix counts in `unit` bytes.
+#[must_use]
+pub fn parse_size(text: &str, unit: u64) -> Option<u64> {
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return u64::from_str_radix(hex, 16).ok()?.checked_mul(unit);
     }

@@ -26,6 +26,7 @@ mod tests;
 
 use passthru_pci::Address;
 
+pub use memory::parse_size;
 pub use options::{FLAGS as QEMU_FLAGS, WITH_VALUE as QEMU_OPTIONS_WITH_VALUE};
 pub use place::GuestPlace;
 pub use program::Kind;

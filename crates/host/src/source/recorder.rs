@@ -1,0 +1,84 @@
+//! A source that remembers what it was asked and what was answered, errors included: so
+//! that replaying equals reading by construction.
+
+use std::cell::RefCell;
+
+use passthru_formats::Errno;
+use passthru_formats::capture::{Answer, Capture, Header, InvalidRecord, Op};
+use passthru_model::{Rights, SourceKind};
+
+use super::{Output, Source, Stat};
+
+/// Passes every question on and remembers the answer.
+pub struct Recorder<'a> {
+    source: &'a dyn Source,
+    capture: RefCell<Capture>,
+    refused: RefCell<Vec<(String, InvalidRecord)>>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Records what is read from a source; `tool` is the name and version that goes into
+    /// the file.
+    #[must_use]
+    pub fn new(source: &'a dyn Source, tool: &str) -> Self {
+        let header = Header { tool: tool.to_owned(), root: source.rights().root, redacted: false };
+        Self { source, capture: RefCell::new(Capture::new(header)), refused: RefCell::default() }
+    }
+
+    /// What was recorded, and what could not be (paths no capture can hold).
+    #[must_use]
+    pub fn finish(self) -> (Capture, Vec<(String, InvalidRecord)>) {
+        (self.capture.into_inner(), self.refused.into_inner())
+    }
+
+    fn note<T>(
+        &self,
+        op: Op,
+        path: &str,
+        answer: Result<T, Errno>,
+        make: impl FnOnce(&T) -> Answer,
+    ) -> Result<T, Errno> {
+        let record = match &answer {
+            Ok(value) => make(value),
+            Err(error) => Answer::Error(*error),
+        };
+        if let Err(error) = self.capture.borrow_mut().insert(op, path, record) {
+            self.refused.borrow_mut().push((path.to_owned(), error));
+        }
+        answer
+    }
+}
+
+impl Source for Recorder<'_> {
+    fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
+        let answer = self.source.read(path, into);
+        self.note(Op::Read, path, answer, |()| Answer::Data(into.clone()))
+    }
+
+    fn link(&self, path: &str) -> Result<String, Errno> {
+        self.note(Op::Link, path, self.source.link(path), |target| Answer::Link(target.clone()))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>, Errno> {
+        self.note(Op::List, path, self.source.list(path), |names| Answer::List(names.clone()))
+    }
+
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        self.note(Op::Stat, path, self.source.stat(path), |stat| Answer::Stat(*stat))
+    }
+
+    fn command(&self, argv: &[&str]) -> Result<Output, Errno> {
+        let key = passthru_formats::capture::command_key(argv);
+        self.note(Op::Command, &key, self.source.command(argv), |output| {
+            Answer::Output(Box::new(output.clone()))
+        })
+    }
+
+    fn kind(&self) -> SourceKind {
+        self.source.kind()
+    }
+
+    fn rights(&self) -> Rights {
+        self.source.rights()
+    }
+}
