@@ -58,6 +58,8 @@ check-tests:
 	@echo "== tests without a virtual host"
 	cargo test --workspace --exclude passthru-lab --locked
 	cargo test -p passthru-lab --lib --bins --locked
+	echo "== the virtual host's own promises"
+	cargo test -p passthru-lab --test lab --locked -- --test-threads=1
 
 # Needs make prepare and make build before; ARGS picks scenarios by name, or --list.
 lab-test:

@@ -70,8 +70,14 @@ fn run_all(scenarios: &[&Scenario], boot: impl Fn() -> Result<Lab>) -> Result<bo
     println!("lab: {}", describe(&lab));
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     for scenario in scenarios {
+        if !lab.alive() {
+            println!("lab: the host is gone; booting another. Its console ended with:");
+            println!("{}", lab.console_tail());
+            drop(lab);
+            lab = boot().context("the virtual host does not come up again")?;
+        }
         let started = Instant::now();
-        let result = run_one(&lab, scenario);
+        let (result, clean) = run_one(&lab, scenario);
         let seconds = started.elapsed().as_secs_f32();
         match result {
             Ok(Outcome::Passed) => {
@@ -85,12 +91,13 @@ fn run_all(scenarios: &[&Scenario], boot: impl Fn() -> Result<Lab>) -> Result<bo
             Err(error) => {
                 println!("FAILED  {seconds:6.1} s  {}\n{error:#}", scenario.name);
                 failed.push(scenario.name);
-                // What is not as it was would make the next scenarios fail too.
-                println!("lab: booting a fresh host; the old one's console ended with:");
-                println!("{}", lab.console_tail());
-                drop(lab);
-                lab = boot().context("the virtual host does not come up again")?;
             }
+        }
+        if !clean {
+            // What is not as it was would make the next scenarios fail too. The loop's
+            // beginning boots another host.
+            println!("the console's last lines:\n{}", lab.console_tail());
+            lab.kill();
         }
     }
     for name in &failed {
@@ -105,15 +112,18 @@ fn run_all(scenarios: &[&Scenario], boot: impl Fn() -> Result<Lab>) -> Result<bo
     Ok(failed.is_empty())
 }
 
-fn run_one(lab: &Lab, scenario: &Scenario) -> Result<Outcome> {
-    let before = lab.state().context("before the scenario")?;
+/// Runs one; also says whether the host was left as it was found.
+fn run_one(lab: &Lab, scenario: &Scenario) -> (Result<Outcome>, bool) {
+    let before = match lab.state() {
+        Ok(before) => before,
+        Err(error) => return (Err(error.context("before the scenario")), false),
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(lab)))
         .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(panic.as_ref()))));
-    let left = settle(lab, &before);
-    match (outcome, left) {
-        (outcome, Ok(())) => outcome,
-        (Ok(_), Err(left)) => Err(left),
-        (Err(error), Err(left)) => Err(error.context(format!("(and {left:#})"))),
+    match (outcome, settle(lab, &before)) {
+        (outcome, Ok(())) => (outcome, true),
+        (Ok(_), Err(left)) => (Err(left), false),
+        (Err(error), Err(left)) => (Err(anyhow!("{error:#}\nand {left:#}")), false),
     }
 }
 
