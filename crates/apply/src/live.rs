@@ -32,6 +32,17 @@ impl Live {
     }
 }
 
+/// The lock, with our note in it for as long as we hold it. The file itself stays: to
+/// remove it would let two hold two files of one name.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // The note is for people; the lock itself goes with the descriptor.
+        let _ = self.0.set_len(0);
+    }
+}
+
 fn errno(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno)
 }
@@ -197,7 +208,7 @@ impl Target for Live {
         };
         let mut note = note;
         note().map_err(failed)?;
-        Ok(Box::new(file))
+        Ok(Box::new(Locked(file)))
     }
 
     fn pause(&self, time: Duration) {

@@ -12,6 +12,7 @@
 //! | [`cmdline`] | the kernel command line, with the kernel's quoting rules |
 //! | [`input`] | `/proc/bus/input/devices`: keyboards and mice |
 //! | [`capture`] | the capture file: a host as one text file |
+//! | [`redact`](redact::redact) | a capture without what identifies its owner |
 //! | [`config_space`] | `…/config`: header, capabilities, their registers |
 //! | [`pci_ids`] | names of vendors, devices and classes; lspci's wording |
 //! | [`mountinfo`], [`swaps`], [`route`] | `/proc`: mounts, swap areas, routes |
@@ -28,6 +29,7 @@ pub mod input;
 pub mod line;
 pub mod mountinfo;
 pub mod pci_ids;
+pub mod redact;
 pub mod reserved_regions;
 pub mod resource;
 pub mod route;

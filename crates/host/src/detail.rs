@@ -23,7 +23,18 @@ pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
         // "reading is quiet": a device in D3cold is not woken to be looked at.
         Fact::NotRead
     } else {
-        ask.bytes(address, "config", &at("config"), |bytes| config_space::parse(bytes).ok().map(Fact::Known))
+        let config = ask.bytes(address, "config", &at("config"), |bytes| {
+            config_space::parse(bytes).ok().map(Fact::Known)
+        });
+        // Without rights the kernel gives 64 bytes and no error: say what is missing.
+        if let Fact::Known(config) = &config
+            && config.completeness() == config_space::Completeness::HeaderOnly
+            && !ask.source.rights().root
+        {
+            let _: Fact<()> =
+                ask.failed(address, "config.capabilities", &at("config"), passthru_formats::Errno::EPERM);
+        }
+        config
     };
     Detail {
         driver_override: ask.text(address, "driver_override", &at("driver_override"), |text| {

@@ -13,6 +13,9 @@ pub struct Usage {
     pub blocks: Seen<Block>,
     /// Mounted file systems (`/proc/self/mountinfo`, `/proc/1/mountinfo`).
     pub mounts: Seen<Mount>,
+    /// Directories shared into this machine by its own host
+    /// (`/sys/bus/virtio/drivers/{9pnet_virtio,virtiofs}`).
+    pub shares: Seen<Share>,
     /// Swap areas (`/proc/swaps`).
     pub swaps: Seen<Swap>,
     /// Network interfaces (`/sys/class/net`).
@@ -58,6 +61,19 @@ pub struct Mount {
     pub kind: String,
     /// What was mounted, such as `/dev/nvme0n1p2` or `pool/data`.
     pub source: String,
+}
+
+/// A directory that a hypervisor shares into this machine, mounted by its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The virtio device, such as `virtio1`.
+    pub name: String,
+    /// The PCI function below which it hangs.
+    pub owner: Option<Address>,
+    /// File system type: `9p` or `virtiofs`.
+    pub kind: &'static str,
+    /// The tag by which it is mounted (`mount_tag`, or the mount's source).
+    pub tag: Fact<String>,
 }
 
 /// A swap area.

@@ -10,8 +10,7 @@ use crate::uses::{Uses, is_vfio_driver};
 pub enum Lending {
     /// It can be lent as it is.
     Ready,
-    /// It can be lent together with these functions of its IOMMU group, which are on
-    /// host drivers.
+    /// It can be lent together with these functions of its IOMMU group.
     With(Vec<Address>),
     /// It is on a vfio driver; nobody is seen to hold it.
     Bound,
@@ -74,16 +73,25 @@ pub const fn is_chipset(class: Class, on_root_bus: bool) -> bool {
             })
 }
 
-/// The other endpoint functions of a device's group that are on a driver with which the
-/// group is not viable. The kernel accepts members on no driver, on a vfio driver or on
-/// `pci-stub`, and ports on `pcieport` (`drivers/iommu/iommu.c` since 5.19, `kernel.md` 3).
+/// The companions that have to go along: the other endpoint functions of a device's
+/// group that nobody has put on a vfio driver (or `pci-stub`) yet, and bridges on a driver
+/// with which the group is not viable.
+///
+/// The kernel would accept a companion on no driver where it is. But the group is what
+/// the IOMMU isolates: the guest may reach such a companion, so it goes along only when
+/// somebody said so, and is never left lying beside a guest unnoticed.
 #[must_use]
 pub fn companions<'a>(snapshot: &'a Snapshot, device: &'a Device) -> Vec<&'a Device> {
-    snapshot.group_mates(device).filter(|mate| hinders(mate)).collect()
+    snapshot
+        .group_mates(device)
+        .filter(|mate| hinders(mate) || (mate.driver == Fact::Absent && !is_bridge(mate)))
+        .collect()
 }
 
-/// Whether this member keeps its group from being viable. A driver that could not be
-/// read hinders.
+/// Whether this member keeps its group from being viable. The kernel accepts members on
+/// no driver, on a vfio driver or on `pci-stub`, and ports on `pcieport`
+/// (`drivers/iommu/iommu.c` since 5.19, `kernel.md` 3). A driver that could not be read
+/// hinders.
 #[must_use]
 pub fn hinders(member: &Device) -> bool {
     match &member.driver {
@@ -125,7 +133,7 @@ pub fn judge(snapshot: &Snapshot, uses: &Uses, device: &Device) -> Lending {
         .iter()
         .flat_map(|c| uses.device(c.address))
         .filter_map(|u| u.blocks)
-        .chain(companions.iter().filter(|c| c.is_bus_bridge()).map(|_| Reason::Bridge))
+        .chain(companions.iter().filter(|c| is_bridge(c)).map(|_| Reason::Bridge))
         .collect();
     reasons.sort_unstable();
     reasons.dedup();
@@ -134,6 +142,10 @@ pub fn judge(snapshot: &Snapshot, uses: &Uses, device: &Device) -> Lending {
     } else {
         Lending::InUse(vec![Reason::Companions])
     }
+}
+
+fn is_bridge(device: &Device) -> bool {
+    device.class.known().is_none_or(|class| class.is_bridge())
 }
 
 /// Why the IOMMU does not stand behind a device, if it does not.

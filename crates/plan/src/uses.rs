@@ -43,6 +43,7 @@ impl Uses {
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut uses = Self { by_device: HashMap::new() };
         uses.disks(snapshot);
+        uses.shares(snapshot);
         uses.interfaces(snapshot);
         uses.displays(snapshot);
         uses.inputs(snapshot);
@@ -103,6 +104,32 @@ impl Uses {
                     self.add(Some(*owner), found.clone());
                 }
             }
+        }
+    }
+
+    /// A mounted share may carry anything, the root file system below an overlay too: it
+    /// is never told apart from it.
+    fn shares(&mut self, snapshot: &Snapshot) {
+        for share in snapshot.usage.shares.at_least() {
+            let mounts = snapshot
+                .usage
+                .mounts
+                .at_least()
+                .iter()
+                .filter(|m| m.kind == share.kind && share.tag.known().is_none_or(|tag| *tag == m.source));
+            let mut points: Vec<&str> = mounts.map(|m| m.point.as_str()).collect();
+            points.sort_unstable();
+            points.dedup();
+            let name = format!("{} ({})", share.name, share.kind);
+            let (end, blocks) = if points.is_empty() {
+                // The mount point may be hidden below another mount or in another namespace.
+                ("mounted where this process cannot see it, or not at all".into(), Reason::NotSeen)
+            } else if points.contains(&"/") {
+                (format!("mounted on {}", listed(&points)), Reason::RootFileSystem)
+            } else {
+                (format!("mounted on {}", listed(&points)), Reason::Mounted)
+            };
+            self.add(share.owner, Use::new([name, end], Some(blocks)));
         }
     }
 

@@ -76,6 +76,7 @@ pub(crate) fn say_unread(context: &Context, snapshot: &Snapshot) {
     for blind in [
         usage.blocks.blind(),
         usage.mounts.blind(),
+        usage.shares.blind(),
         usage.swaps.blind(),
         usage.interfaces.blind(),
         usage.displays.blind(),

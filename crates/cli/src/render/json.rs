@@ -188,9 +188,10 @@ fn unread_view(unread: &Unread) -> UnreadView<'_> {
 /// The blind spots of the lists of users.
 fn blind_views(snapshot: &Snapshot) -> impl Iterator<Item = UnreadView<'_>> {
     let usage = &snapshot.usage;
-    let lists: [(&str, &[passthru_model::Blind]); 8] = [
+    let lists: [(&str, &[passthru_model::Blind]); 9] = [
         ("uses.blocks", usage.blocks.blind()),
         ("uses.mounts", usage.mounts.blind()),
+        ("uses.shares", usage.shares.blind()),
         ("uses.swaps", usage.swaps.blind()),
         ("uses.interfaces", usage.interfaces.blind()),
         ("uses.displays", usage.displays.blind()),

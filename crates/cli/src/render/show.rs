@@ -200,9 +200,10 @@ fn group(sheet: &mut Sheet<'_>, snapshot: &Snapshot, device: &Device) -> io::Res
     }
     for mate in snapshot.group_mates(device) {
         let driver = words::fact(&mate.driver.clone().map(String::from));
+        let along = lending::companions(snapshot, device).iter().any(|c| c.address == mate.address);
         let role = if mate.is_bus_bridge() {
             "a bridge, stays where it is"
-        } else if lending::hinders(mate) {
+        } else if along {
             "must go along"
         } else {
             "not in the way"

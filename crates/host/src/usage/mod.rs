@@ -4,6 +4,7 @@
 mod block;
 mod net;
 mod screen;
+mod share;
 mod vfio;
 
 use passthru_formats::input;
@@ -18,6 +19,7 @@ pub(crate) fn read(ask: &mut Asker<'_>) -> Usage {
     Usage {
         blocks: block::blocks(ask),
         mounts: block::mounts(ask),
+        shares: share::shares(ask),
         swaps: block::swaps(ask),
         interfaces: net::interfaces(ask),
         displays: screen::displays(ask),

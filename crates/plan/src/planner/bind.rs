@@ -84,14 +84,6 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
                 changed.push(*device);
             }
         }
-        for mate in snapshot.group_mates(device) {
-            if mate.driver == Fact::Absent && !mate.is_bus_bridge() && !plan.devices.contains(&mate.address) {
-                plan.notes.push(format!(
-                    "{} shares IOMMU group with {} and is on no driver: it stays so, and no host driver can take it while the guest runs",
-                    mate.address, device.address
-                ));
-            }
-        }
     }
     plan.notes.sort();
     plan.notes.dedup();
@@ -122,8 +114,11 @@ fn closure<'a>(
             .collect();
         if wish.with_group {
             // All endpoints of the group, also those on no driver: a set that is taken
-            // whole stays whole.
-            let mates = snapshot.group_mates(device).filter(|m| !m.is_bus_bridge());
+            // whole stays whole. A bridge of any kind that is on no driver is not in the
+            // way, and stays what the machine needs it to be.
+            let bridge = |m: &Device| m.class.known().is_some_and(|class| class.is_bridge());
+            let idle = |m: &Device| bridge(m) && !lending::hinders(m);
+            let mates = snapshot.group_mates(device).filter(|m| !m.is_bus_bridge() && !idle(m));
             wanted.extend(mates.map(|m| m.address));
         } else if !others.is_empty() {
             missing.push((device, others));
@@ -168,9 +163,11 @@ fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec
             refuse(Reason::Bridge, evidence, "name the device behind it".into());
             return;
         }
-        Fact::Known(class) if class.code() == 0x0600 => {
-            let evidence = "the host bridge: the host cannot run without it".to_owned();
-            refuse(Reason::Bridge, evidence, "name another device".into());
+        Fact::Known(class) if class.is_bridge() => {
+            // VFIO could take these (header type 0), but the host stands on them: host
+            // bridges, and LPC bridges with the firmware, the clock and the power button.
+            let evidence = format!("a bridge the machine itself stands on (class {class})");
+            refuse(Reason::Bridge, evidence, "another slot may have a group of its own".into());
             return;
         }
         Fact::Known(_) => {}
