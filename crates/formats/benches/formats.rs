@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use passthru_formats::capture::{self, Answer, Capture, Op};
 use passthru_formats::pci_ids::{Names, Wanted, excerpt};
+use passthru_formats::redact::redact;
 use passthru_formats::{Errno, uevent};
 use passthru_pci::Class;
 
@@ -58,6 +59,7 @@ fn main() {
         drop(black_box(capture.to_text()));
     });
     time("capture parse", || drop(black_box(capture::parse(text.as_bytes()))));
+    time("capture redact", || drop(black_box(redact(&capture))));
 }
 
 /// What is read of a host with that many functions, about ten records of each.

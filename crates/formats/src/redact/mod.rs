@@ -1,0 +1,266 @@
+//! A capture without what identifies its owner: serial numbers, MAC and IP addresses,
+//! names of hosts, users, directories and volumes, UUIDs, arguments of processes.
+//!
+//! It is a white list: [`table`](self) says what stays, everything else is replaced
+//! by a stand-in of the same form or withheld. Equal values have equal stand-ins in
+//! the whole capture, so that what belongs together still does.
+//!
+//! | module | holds |
+//! |---|---|
+//! | this one | [`redact`], [`Report`], paths |
+//! | `table` | the white list, all of it |
+//! | `glob` | its patterns |
+//! | `standin` | [`Kind`], stand-ins |
+//! | `text`, `tables`, `config` | what is done with the contents of files |
+
+mod config;
+mod glob;
+mod standin;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use standin::Kind;
+
+use crate::capture::{Answer, Capture, Header, Op, Stat};
+use standin::StandIns;
+use table::{BLOCKS, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES, RULES, Treatment};
+
+/// What was done to a capture.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// How many different values of each kind were replaced.
+    pub replaced: BTreeMap<Kind, usize>,
+    /// Answers that were withheld; their paths are still there.
+    pub withheld: usize,
+    /// Records that were left out whole, because their path could tell something.
+    pub left_out: usize,
+}
+
+impl fmt::Display for Report {
+    /// `3 MAC addresses and 1 UUID were replaced; 2 answers were withheld`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for (kind, count) in &self.replaced {
+            let (one, several) = kind.words();
+            parts.push(format!("{count} {}", if *count == 1 { one } else { several }));
+        }
+        match parts.split_last() {
+            None => f.write_str("nothing had to be replaced")?,
+            Some((last, [])) => write!(f, "{last} replaced")?,
+            Some((last, rest)) => write!(f, "{} and {last} replaced", rest.join(", "))?,
+        }
+        let noun = |n: usize, one: &'static str, several| if n == 1 { one } else { several };
+        if self.withheld > 0 {
+            write!(f, "; {} {} withheld", self.withheld, noun(self.withheld, "answer", "answers"))?;
+        }
+        if self.left_out > 0 {
+            write!(f, "; {} {} left out", self.left_out, noun(self.left_out, "record", "records"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The capture without identifiers, and what was done.
+#[must_use]
+pub fn redact(capture: &Capture) -> (Capture, Report) {
+    let header = capture.header();
+    let mut out = Capture::new(Header { tool: header.tool.clone(), root: header.root, redacted: true });
+    let mut redactor = Redactor::default();
+    let mut report = Report::default();
+    for (op, path, answer) in capture.iter() {
+        let Some((shown, treatment)) = redactor.rule(op, path) else {
+            report.left_out += 1;
+            continue;
+        };
+        let answer = match answer {
+            Answer::Error(_) => answer.clone(),
+            _ => redactor.answer(treatment, path, answer).unwrap_or(Answer::Withheld),
+        };
+        let withheld = answer == Answer::Withheld;
+        // A stand-in cannot make a record invalid; should one, it is not sent.
+        match out.insert(op, &shown, answer) {
+            Ok(()) => report.withheld += usize::from(withheld),
+            Err(_) => report.left_out += 1,
+        }
+    }
+    report.replaced = redactor.stand_ins.counts();
+    (out, report)
+}
+
+/// The work in progress: what stands for what.
+#[derive(Debug, Default)]
+struct Redactor {
+    stand_ins: StandIns,
+}
+
+impl Redactor {
+    /// The path as it may be shown, and what is to be done with the answer; `None`
+    /// where not even the path may be shown.
+    fn rule(&mut self, op: Op, path: &str) -> Option<(String, Treatment)> {
+        if op == Op::Command {
+            return None;
+        }
+        let rule = RULES.iter().find(|(o, pattern, _)| *o == op && glob::fits(pattern, path));
+        if let Some((_, pattern, treatment)) = rule {
+            let mut out = String::with_capacity(path.len());
+            let mut before = "";
+            for (name, form) in path.split('/').zip(pattern.split('/')).skip(1) {
+                out.push('/');
+                if glob::is_open(form) {
+                    out.push_str(&self.component(before, name));
+                } else {
+                    out.push_str(name);
+                }
+                before = name;
+            }
+            return Some((out, *treatment));
+        }
+        glob::any(KERNEL_TREES, path).then(|| (self.path(path), Treatment::Withhold))
+    }
+
+    /// The answer to what was asked at `path`; `None` where it is withheld.
+    fn answer(&mut self, treatment: Treatment, path: &str, answer: &Answer) -> Option<Answer> {
+        Some(match (treatment, answer) {
+            (_, Answer::Data(data)) => Answer::Data(self.data(treatment, data)?),
+            (Treatment::Path, Answer::Link(target)) => Answer::Link(self.path(target)),
+            (Treatment::InterfacePath, Answer::Link(target)) => Answer::Link(match target.rsplit_once('/') {
+                Some((directory, name)) => format!("{}/{}", self.path(directory), self.interface(name)),
+                None => self.interface(target),
+            }),
+            (Treatment::Descriptor, Answer::Link(target)) => {
+                let known = glob::any(DESCRIPTORS, target);
+                Answer::Link(if known { target.clone() } else { "/file".to_owned() })
+            }
+            (Treatment::Names, Answer::List(names)) => {
+                let directory = path.rsplit('/').next().unwrap_or("");
+                let mut names: Vec<_> = names.iter().map(|name| self.component(directory, name)).collect();
+                names.sort_unstable();
+                Answer::List(names)
+            }
+            (Treatment::Numbers, Answer::List(names)) => {
+                Answer::List(names.iter().filter(|name| glob::fits("#", name)).cloned().collect())
+            }
+            (Treatment::Stat, Answer::Stat(stat)) => {
+                let Stat { uid, gid, .. } = *stat;
+                Answer::Stat(Stat { uid: self.owner(uid), gid: self.owner(gid), ..*stat })
+            }
+            _ => return None,
+        })
+    }
+
+    fn data(&mut self, treatment: Treatment, data: &[u8]) -> Option<Vec<u8>> {
+        let text = || std::str::from_utf8(data).ok();
+        match treatment {
+            Treatment::Public => return Some(data.to_vec()),
+            Treatment::Config => return self.config(data),
+            Treatment::Mountinfo => return Some(self.mountinfo(data).into()),
+            Treatment::Swaps => return Some(self.swaps(data).into()),
+            Treatment::Route4 => return Some(self.route4(data).into()),
+            Treatment::Route6 => return Some(self.route6(data).into()),
+            _ => {}
+        }
+        let text = text()?;
+        let new = match treatment {
+            Treatment::Keep => self.keep(text)?,
+            Treatment::Uevent => self.uevent(text),
+            Treatment::Mac => self.mac_file(text)?,
+            Treatment::Uuid => self.one_word(text, |r, word| r.stand_ins.uuid(word)),
+            Treatment::MapperName => self.one_word(text, Self::mapper),
+            Treatment::MapperUuid => self.one_word(text, Self::mapper_uuid),
+            Treatment::CommandLine => self.command_line(text),
+            Treatment::Release => self.one_word(text, |_, word| text::release(word)),
+            Treatment::Process => self.one_word(text, Self::process),
+            Treatment::ProcessStat => self.process_stat(text)?,
+            Treatment::Input => self.input(text),
+            Treatment::Modules => self.modules(text),
+            Treatment::OsRelease => self.os_release(text),
+            _ => return None,
+        };
+        Some(new.into())
+    }
+
+    /// Users and groups below 1000 are the distribution's.
+    fn owner(&mut self, id: u32) -> u32 {
+        if id < 1000 || id == u32::MAX || id == 65534 {
+            return id;
+        }
+        self.stand_ins.get(Kind::Owner, &id.to_string()).parse().unwrap_or(65534)
+    }
+
+    /// A path or link target, component by component.
+    fn path(&mut self, path: &str) -> String {
+        let mut out = String::with_capacity(path.len());
+        let mut before = "";
+        for (i, name) in path.split('/').enumerate() {
+            if i > 0 {
+                out.push('/');
+            }
+            if !name.is_empty() {
+                out.push_str(&self.component(before, name));
+            }
+            before = name;
+        }
+        out
+    }
+
+    /// One component, given the one before it.
+    fn component(&mut self, before: &str, name: &str) -> String {
+        match before {
+            "net" => self.interface(name),
+            "block" | "holders" | "slaves" => self.block(name),
+            "mapper" => self.mapper(name),
+            "drivers" | "module" | "parameters" | "slots" if text::is_code_name(name) => name.to_owned(),
+            _ => self.node(name),
+        }
+    }
+
+    fn node(&mut self, name: &str) -> String {
+        let known = NODES.iter().any(|form| {
+            glob::fits(form, name)
+                && (!form.contains('*') || CONNECTORS.iter().any(|c| name.contains(&format!("-{c}-"))))
+        });
+        if known { name.to_owned() } else { self.stand_ins.get(Kind::Node, name).to_owned() }
+    }
+
+    fn block(&mut self, name: &str) -> String {
+        if glob::any(BLOCKS, name) {
+            name.to_owned()
+        } else {
+            self.stand_ins.get(Kind::Block, name).to_owned()
+        }
+    }
+
+    fn mapper(&mut self, name: &str) -> String {
+        if name == "control" { name.to_owned() } else { self.stand_ins.get(Kind::Mapper, name).to_owned() }
+    }
+
+    /// An interface, with the number of a VLAN (`eth0.100`).
+    fn interface(&mut self, name: &str) -> String {
+        if glob::any(INTERFACES, name) {
+            return name.to_owned();
+        }
+        if let Some((base, vlan)) = name.rsplit_once('.')
+            && glob::fits("#", vlan)
+            && vlan.len() <= 4
+        {
+            return format!("{}.{vlan}", self.interface(base));
+        }
+        // Names that udev makes from the MAC address.
+        for prefix in ["enx", "wlx", "wwx"] {
+            if let Some(digits) = name.strip_prefix(prefix)
+                && digits.len() == 12
+                && digits.bytes().all(|c| c.is_ascii_hexdigit())
+            {
+                let pairs: Vec<&str> = (0..6).filter_map(|i| digits.get(2 * i..2 * i + 2)).collect();
+                return format!("{prefix}{}", self.stand_ins.mac(&pairs.join(":")).replace(':', ""));
+            }
+        }
+        self.stand_ins.get(Kind::Interface, name).to_owned()
+    }
+}

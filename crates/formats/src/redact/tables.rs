@@ -1,0 +1,201 @@
+//! Tables of `/proc`: mounts, swap areas, routes. Each line is read and written anew;
+//! one that cannot be read becomes [`BAD`], which cannot be read either.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::standin::Kind;
+use super::table::{BLOCKS, FILE_SYSTEMS, FUSES, MOUNT_FIELDS, MOUNT_OPTIONS, MOUNT_POINTS, PSEUDO_SOURCES};
+use super::{Redactor, glob};
+use crate::mountinfo::{self, Mount};
+use crate::route::{self, Route};
+use crate::swaps;
+
+/// In the place of a line that is not of the documented form.
+const BAD: &str = "(a line that is not of the documented form)\n";
+
+impl Redactor {
+    pub(super) fn mountinfo(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for mount in mountinfo::parse(text) {
+            let Ok(mount) = mount else {
+                out.push_str(BAD);
+                continue;
+            };
+            let source = self.source(&mount.source, &mount.fs_type);
+            let options = listed(mount.options, ',', MOUNT_OPTIONS);
+            let super_options = listed(mount.super_options, ',', MOUNT_OPTIONS);
+            let optional = listed(mount.optional, ' ', MOUNT_FIELDS);
+            let new = Mount {
+                root: self.place(&mount.root).into(),
+                point: self.place(&mount.point).into(),
+                // The field must not be empty.
+                options: if options.is_empty() { "rw" } else { &options },
+                optional: &optional,
+                fs_type: if known_file_system(&mount.fs_type) { mount.fs_type } else { "unknown".into() },
+                source: source.into(),
+                super_options: &super_options,
+                ..mount
+            };
+            out.push_str(&format!("{new}\n"));
+        }
+        out
+    }
+
+    pub(super) fn swaps(&mut self, text: &[u8]) -> String {
+        let mut out = String::from("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+        for swap in swaps::parse(text) {
+            let Ok(swap) = swap else {
+                out.push_str(BAD);
+                continue;
+            };
+            let (path, kind) = if swap.is_device {
+                (self.device(&swap.path), "partition")
+            } else {
+                (self.place(&swap.path), "file")
+            };
+            out.push_str(&format!(
+                "{path}\t{kind}\t{}\t{}\t{}\n",
+                swap.size_kib, swap.used_kib, swap.priority
+            ));
+        }
+        out
+    }
+
+    pub(super) fn route4(&mut self, text: &[u8]) -> String {
+        let mut out = String::from(
+            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n",
+        );
+        for route in route::parse_ipv4(text) {
+            let Ok(Route { interface, destination: IpAddr::V4(to), prefix, gateway, flags, metric }) = route
+            else {
+                out.push_str(BAD);
+                continue;
+            };
+            let gateway = match gateway {
+                Some(IpAddr::V4(gateway)) => self.stand_ins.ipv4(gateway),
+                _ => Ipv4Addr::UNSPECIFIED,
+            };
+            let hex = |address: Ipv4Addr| u32::from(address).swap_bytes();
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0).swap_bytes();
+            out.push_str(&format!(
+                "{}\t{:08X}\t{:08X}\t{flags:04X}\t0\t0\t{metric}\t{mask:08X}\t0\t0\t0\n",
+                self.interface_or_none(interface),
+                hex(self.stand_ins.ipv4(to)),
+                hex(gateway),
+            ));
+        }
+        out
+    }
+
+    pub(super) fn route6(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for route in route::parse_ipv6(text) {
+            let Ok(Route { interface, destination: IpAddr::V6(to), prefix, gateway, flags, metric }) = route
+            else {
+                out.push_str(BAD);
+                continue;
+            };
+            let gateway = match gateway {
+                Some(IpAddr::V6(gateway)) => self.stand_ins.ipv6(gateway),
+                _ => Ipv6Addr::UNSPECIFIED,
+            };
+            let hex = |address: Ipv6Addr| format!("{:032x}", u128::from(address));
+            out.push_str(&format!(
+                "{} {prefix:02x} {} 00 {} {metric:08x} 00000000 00000000 {flags:08x} {:>8}\n",
+                hex(self.stand_ins.ipv6(to)),
+                "0".repeat(32),
+                hex(gateway),
+                self.interface_or_none(interface),
+            ));
+        }
+        out
+    }
+
+    fn interface_or_none(&mut self, name: &str) -> String {
+        if name == "*" { name.to_owned() } else { self.interface(name) }
+    }
+
+    /// A mount point, a directory inside a file system, a swap file.
+    pub(super) fn place(&mut self, path: &str) -> String {
+        if glob::any(MOUNT_POINTS, path) {
+            path.to_owned()
+        } else {
+            self.stand_ins.get(Kind::MountPoint, path).to_owned()
+        }
+    }
+
+    /// What is mounted.
+    fn source(&mut self, source: &str, fs_type: &str) -> String {
+        if source.is_empty()
+            || glob::any(PSEUDO_SOURCES, source)
+            || (source == fs_type && known_file_system(source))
+        {
+            return source.to_owned();
+        }
+        if source.starts_with("/dev/") {
+            return self.device(source);
+        }
+        if fs_type == "zfs" {
+            return match source.split_once('/') {
+                Some((pool, _)) => {
+                    format!("{}/{}", self.replace(Kind::Pool, pool), self.replace(Kind::Pool, source))
+                }
+                None => self.replace(Kind::Pool, source),
+            };
+        }
+        if let Some((host, share)) = source.strip_prefix("//").and_then(|rest| rest.split_once('/')) {
+            return format!("//{}/{}", self.replace(Kind::Host, host), self.replace(Kind::Source, share));
+        }
+        if let Some((host, directory)) = source.split_once(":/") {
+            return format!("{}:{}", self.replace(Kind::Host, host), self.place(&format!("/{directory}")));
+        }
+        self.replace(Kind::Source, source)
+    }
+
+    fn replace(&mut self, kind: Kind, value: &str) -> String {
+        self.stand_ins.get(kind, value).to_owned()
+    }
+
+    /// A disk as people name it: `/dev/sda1`, `/dev/mapper/…`, `/dev/disk/by-…/…`,
+    /// `UUID=…`, `LABEL=…`.
+    pub(super) fn device(&mut self, text: &str) -> String {
+        for key in ["UUID=", "PARTUUID="] {
+            if let Some(value) = text.strip_prefix(key) {
+                return format!("{key}{}", self.stand_ins.uuid(value));
+            }
+        }
+        for key in ["LABEL=", "PARTLABEL="] {
+            if let Some(value) = text.strip_prefix(key) {
+                return format!("{key}{}", self.replace(Kind::Label, value));
+            }
+        }
+        let Some(name) = text.strip_prefix("/dev/") else { return self.replace(Kind::Source, text) };
+        if glob::any(BLOCKS, name) || matches!(name, "root" | "nfs" | "fuse" | "ram") {
+            return text.to_owned();
+        }
+        if let Some(name) = name.strip_prefix("mapper/") {
+            return format!("/dev/mapper/{}", self.mapper(name));
+        }
+        for kind in ["uuid", "partuuid"] {
+            if let Some(value) = name.strip_prefix(&format!("disk/by-{kind}/")) {
+                return format!("/dev/disk/by-{kind}/{}", self.stand_ins.uuid(value));
+            }
+        }
+        if let Some(value) = name.strip_prefix("disk/by-id/") {
+            return format!("/dev/disk/by-id/{}", self.replace(Kind::Serial, value));
+        }
+        // /dev/GROUP/VOLUME and everything else.
+        format!("/dev/{}", self.replace(Kind::Mapper, name))
+    }
+}
+
+fn known_file_system(fs_type: &str) -> bool {
+    let fuse = |name: &str| name.strip_prefix("fuse.").is_none_or(|sub| FUSES.contains(&sub));
+    glob::any(FILE_SYSTEMS, fs_type) && fuse(fs_type)
+}
+
+/// The words of a list that are in the white list.
+fn listed(words: &str, by: char, known: &[&str]) -> String {
+    let kept: Vec<&str> = words.split(by).filter(|word| glob::any(known, word)).collect();
+    kept.join(by.encode_utf8(&mut [0; 4]))
+}
