@@ -1,6 +1,7 @@
 //! L1's state, as far as a scenario must leave it as it was: drivers, overrides, groups,
 //! disks, mounts, swap, VFIO groups, network interfaces, leases and left-over processes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ pub fn read() -> State {
     for name in names("/dev/vfio").into_iter().filter(|name| name != "vfio") {
         state.insert(format!("/dev/vfio/{name}"), "present".to_owned());
     }
-    state.insert("mounts".to_owned(), text(Path::new("/proc/self/mounts")));
+    mounts(&mut state);
     state.insert("swaps".to_owned(), text(Path::new("/proc/swaps")));
     leases(Path::new("/run/passthru"), &mut state);
     processes(&mut state);
@@ -56,8 +57,8 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
-/// Directories and empty files (a lock, say) may stay; anything with content is a lease or
-/// a journal that should have been closed.
+/// Directories, empty files and the lock file (it says who held it last) may stay; anything
+/// else with content is a lease or a journal that should have been closed.
 fn leases(directory: &Path, state: &mut State) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -65,15 +66,35 @@ fn leases(directory: &Path, state: &mut State) {
             leases(&path, state);
         } else {
             let content = fs::read(&path).unwrap_or_default();
-            if !content.is_empty() {
+            let lock = path.file_name().is_some_and(|name| name == "lock");
+            if !content.is_empty() && !lock {
                 state.insert(format!("{}", path.display()), String::from_utf8_lossy(&content).into_owned());
             }
         }
     }
 }
 
+/// What is mounted, in any mount namespace that a process is in.
+fn mounts(state: &mut State) {
+    let mut namespaces = BTreeSet::new();
+    for pid in process_ids() {
+        let process = Path::new("/proc").join(pid);
+        let Ok(namespace) = fs::read_link(process.join("ns/mnt")) else { continue };
+        if !namespaces.insert(namespace) {
+            continue;
+        }
+        for line in text(&process.join("mounts")).lines() {
+            state.insert(format!("mount {line}"), "present".to_owned());
+        }
+    }
+}
+
+fn process_ids() -> impl Iterator<Item = String> {
+    names("/proc").into_iter().filter(|name| name.parse::<u32>().is_ok())
+}
+
 fn processes(state: &mut State) {
-    for pid in names("/proc").into_iter().filter(|name| name.parse::<u32>().is_ok()) {
+    for pid in process_ids() {
         let name = text(&Path::new("/proc").join(&pid).join("comm"));
         if name.starts_with("qemu-system") || name == "passthru" {
             state.insert(format!("process {pid}"), name);
@@ -83,7 +104,7 @@ fn processes(state: &mut State) {
 
 /// The differences between two states, one line each; empty when they are equal.
 pub fn differences(before: &State, after: &State) -> Vec<String> {
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))
         .map(|key| {

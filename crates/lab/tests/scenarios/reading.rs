@@ -61,7 +61,7 @@ fn every_function(lab: &Lab) -> Result<Outcome> {
         if device["driver"].as_str() != driver.as_deref() {
             bail!("{address}: driver {driver:?} in the kernel, listed {device:#}");
         }
-        if device["iommu_group"].as_u64() != *group {
+        if device["group"].as_u64() != *group {
             bail!("{address}: group {group:?} in the kernel, listed {device:#}");
         }
     }
