@@ -142,6 +142,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
+    /// Both, in the order in which they arrived.
+    pub transcript: Vec<u8>,
     /// How it ended.
     pub exit: Exit,
     /// How long it took, seen from outside.
@@ -284,11 +286,12 @@ impl Job<'_> {
         };
         match event {
             Event::Started { pid, .. } => self.pid = Some(pid),
-            Event::Output { stream: Stream::Stdout, data: Text(data), .. } => {
-                self.output.stdout.extend(data);
-            }
-            Event::Output { stream: Stream::Stderr, data: Text(data), .. } => {
-                self.output.stderr.extend(data);
+            Event::Output { stream, data: Text(data), .. } => {
+                self.output.transcript.extend_from_slice(&data);
+                match stream {
+                    Stream::Stdout => self.output.stdout.extend(data),
+                    Stream::Stderr => self.output.stderr.extend(data),
+                }
             }
             Event::Exit(exit) => {
                 self.output.exit = exit;

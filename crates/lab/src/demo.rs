@@ -46,9 +46,9 @@ pub fn run(settings: Settings) -> Result<()> {
     let output = output.expect_code(BOOT_EXIT_CODE)?;
     ensure!(output.out().contains(BOOT_LINE), "the virtual machine did not boot:\n{output}");
     say(&format!("The line \"{BOOT_LINE}\" was printed by the"));
-    say("program in the disk's first sector: the virtual machine's firmware read it from the real");
+    say("program in the disk's first sector, which the virtual machine's firmware read from the");
     say(&format!(
-        "device, through the IOMMU. {} is the virtual machine's own exit code.",
+        "lent disk itself, through the IOMMU. Its exit code, {}, was passed on by passthru.",
         code.unwrap_or_default()
     ));
 
@@ -80,12 +80,10 @@ fn step(number: u32, text: &str) {
 
 /// Shows a command as typed, runs it, shows what it printed.
 fn typed(lab: &Lab, line: &str) -> Result<Output> {
-    println!("    # {line}");
+    println!("    host# {line}");
     let output = lab.script(line).run()?;
-    for text in [output.out(), output.err()] {
-        for line in text.lines() {
-            println!("    {}", line.trim_end_matches('\r'));
-        }
+    for line in String::from_utf8_lossy(&output.transcript).lines() {
+        println!("    {}", line.trim_end_matches('\r'));
     }
     println!();
     Ok(output)
