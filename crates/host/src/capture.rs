@@ -29,10 +29,10 @@ pub fn capture(source: &dyn Source, tool: &str, also: &dyn Fn(&dyn Source)) -> R
     // Of the names only the lines about this host: 1.4 MB of others would say nothing.
     let path = host.names_from.as_deref().unwrap_or(names::FILES[0]);
     let text = match capture.get(Op::Read, path) {
-        Some(Answer::Data(text)) => text.clone(),
-        _ => names::built_in(&host.devices).into_bytes(),
+        Some(Answer::Data(text)) => text.as_slice(),
+        _ => names::BUILT_IN,
     };
-    let excerpt = pci_ids::excerpt(&text, &names::wanted(&host.devices));
+    let excerpt = pci_ids::excerpt(text, &names::wanted(&host.devices));
     if let Err(error) = capture.insert(Op::Read, path, Answer::Data(excerpt.into_bytes())) {
         refused.push((path.to_owned(), error));
     }

@@ -19,18 +19,58 @@ pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 /// host, and nothing else would mean anything.
 pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Errno> {
     let names = ask.source.list(DEVICES)?;
-    let mut devices = Vec::with_capacity(names.len());
+    let mut addresses = Vec::with_capacity(names.len());
     for name in names {
-        let Some(address) = Address::from_sysfs(&name) else {
-            ask.malformed::<()>(None, "address", DEVICES, &name);
-            continue;
-        };
-        if let Some(device) = read_one(ask, address, wants) {
-            devices.push(device);
+        match Address::from_sysfs(&name) {
+            Some(address) => addresses.push(address),
+            None => drop(ask.malformed::<()>(None, "address", DEVICES, &name)),
         }
     }
-    devices.sort_unstable_by_key(|d| d.address);
-    Ok(devices)
+    addresses.sort_unstable();
+    // The kernel answers in parallel, so a large host is asked by several threads.
+    let threads = if addresses.len() < PARALLEL { 1 } else { THREADS.min(available()) };
+    let per_thread = addresses.len().div_ceil(threads).max(1);
+    let mut parts = addresses.chunks(per_thread);
+    let mine = parts.next().unwrap_or_default();
+    let others: Option<Vec<_>> = parts.map(|part| Some((part, ask.source.another()?))).collect();
+    let Some(others) = others else { return Ok(read_part(ask, &addresses, wants)) };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others
+            .into_iter()
+            .map(|(part, source)| {
+                scope.spawn(move || {
+                    let mut ask = Asker::new(&*source);
+                    let devices = read_part(&mut ask, part, wants);
+                    (devices, ask.unread)
+                })
+            })
+            .collect();
+        let mut devices = read_part(ask, mine, wants);
+        for other in others {
+            match other.join() {
+                Ok((found, unread)) => {
+                    devices.extend(found);
+                    ask.unread.extend(unread);
+                }
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(devices)
+    })
+}
+
+/// From how many functions on more than one thread is worth its start.
+const PARALLEL: usize = 256;
+
+/// More threads than this gain nothing: the kernel's locks are the limit.
+const THREADS: usize = 4;
+
+fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn read_part(ask: &mut Asker<'_>, addresses: &[Address], wants: &Wants) -> Vec<Device> {
+    addresses.iter().filter_map(|address| read_one(ask, *address, wants)).collect()
 }
 
 /// `None` where the function went away after the directory was listed.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_pci::{Class, Id};
 
-use scan::{Entry, scan};
+use scan::{Entry, Scan};
 
 /// Whose names are needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,20 +86,9 @@ impl Names {
     /// several lines with the same number the first counts.
     #[must_use]
     pub fn select(text: &[u8], wanted: &Wanted) -> Self {
-        let mut names = Self::default();
-        scan(text, wanted, |line| {
-            let name = || printable(line.name);
-            match line.entry {
-                Entry::Vendor(v) => drop(names.vendors.entry(v).or_insert_with(name)),
-                Entry::Device(id) => drop(names.devices.entry(id).or_insert_with(name)),
-                Entry::Subsystem(id, s) => drop(names.subsystems.entry((id, s)).or_insert_with(name)),
-                Entry::Generic(s) => drop(names.generic.entry(s).or_insert_with(name)),
-                Entry::Base(b) => drop(names.bases.entry(b).or_insert_with(name)),
-                Entry::Subclass(c) => drop(names.subclasses.entry(c).or_insert_with(name)),
-                Entry::ProgIf(c) => drop(names.prog_ifs.entry(c).or_insert_with(name)),
-            }
-        });
-        names
+        let mut selector = Selector::new(wanted);
+        selector.part(text);
+        selector.finish()
     }
 
     /// A vendor's name.
@@ -147,6 +136,43 @@ impl Names {
     }
 }
 
+/// [`Names::select`] for a text that comes in parts, so that nobody has to hold it whole.
+pub struct Selector<'w> {
+    scan: Scan<'w>,
+    names: Names,
+}
+
+impl<'w> Selector<'w> {
+    /// Nothing picked yet.
+    #[must_use]
+    pub fn new(wanted: &'w Wanted) -> Self {
+        Self { scan: Scan::new(wanted), names: Names::default() }
+    }
+
+    /// The next part of the text; it ends where a line ends.
+    pub fn part(&mut self, text: &[u8]) {
+        let Self { scan, names } = self;
+        scan.part(text, |line| {
+            let name = || printable(line.name);
+            match line.entry {
+                Entry::Vendor(v) => drop(names.vendors.entry(v).or_insert_with(name)),
+                Entry::Device(id) => drop(names.devices.entry(id).or_insert_with(name)),
+                Entry::Subsystem(id, s) => drop(names.subsystems.entry((id, s)).or_insert_with(name)),
+                Entry::Generic(s) => drop(names.generic.entry(s).or_insert_with(name)),
+                Entry::Base(b) => drop(names.bases.entry(b).or_insert_with(name)),
+                Entry::Subclass(c) => drop(names.subclasses.entry(c).or_insert_with(name)),
+                Entry::ProgIf(c) => drop(names.prog_ifs.entry(c).or_insert_with(name)),
+            }
+        });
+    }
+
+    /// What was picked.
+    #[must_use]
+    pub fn finish(self) -> Names {
+        self.names
+    }
+}
+
 fn printable(name: &[u8]) -> Box<str> {
     let name = String::from_utf8_lossy(name);
     if name.chars().any(char::is_control) {
@@ -171,7 +197,7 @@ pub fn excerpt(text: &[u8], wanted: &Wanted) -> String {
         out.push_str(&printable(line.trim_ascii()).replace('\u{fffd}', " "));
         out.push('\n');
     }
-    scan(text, wanted, |line| {
+    Scan::new(wanted).part(text, |line| {
         if let Some(block) = line.opens {
             out.push_str(&format!("S {block:04x}\n"));
         }
@@ -188,6 +214,18 @@ fn is_version(comment: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_give_what_the_whole_gives() {
+        let whole = Names::select(FILE, &wanted());
+        for cut in FILE.iter().enumerate().filter(|(_, c)| **c == b'\n').map(|(i, _)| i + 1) {
+            let wanted = wanted();
+            let mut selector = Selector::new(&wanted);
+            selector.part(&FILE[..cut]);
+            selector.part(&FILE[cut..]);
+            assert_eq!(selector.finish(), whole, "cut at {cut}");
+        }
+    }
 
     const FILE: &[u8] = b"#\n#\tList of PCI ID's\n#\n#\tVersion: 2023.04.11\n\n\
         10de  NVIDIA Corporation\n\t1284  GK208B [GeForce GT 630 Rev. 2]\n\t # a comment\n\t\t1043 8469  GT630-SL\n\

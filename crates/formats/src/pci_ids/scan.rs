@@ -45,39 +45,51 @@ enum Block {
 /// and NUL included.
 const LONGEST: usize = 1022;
 
-/// Calls `found` for each wanted line, in the order of the file.
-pub(super) fn scan<'a>(text: &'a [u8], wanted: &Wanted, mut found: impl FnMut(Line<'a>)) {
-    let sets = Sets::new(wanted);
-    let mut block = Block::Skip;
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {
-        let line = &text[start..end];
-        start = end + 1;
-        // Most of the file goes this way: a comment or something below a vendor that
-        // nobody asked for.
-        match (line.first(), block) {
-            (None | Some(b'#'), _) | (Some(b'\t'), Block::Skip) => continue,
-            (Some(b'\t'), Block::Vendor(_, None)) if line.get(1) == Some(&b'\t') => continue,
-            _ => {}
-        }
-        let line = trim(line);
-        if line.len() > LONGEST || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
-            continue;
-        }
-        let entry = match line {
-            [b'\t', b'\t', rest @ ..] => second_level(rest, block, &sets),
-            [b'\t', rest @ ..] => first_level(rest, &mut block, &sets),
-            _ => top_level(line, &mut block, &sets),
-        };
-        let Some((entry, name)) = entry else { continue };
-        let opens = match &mut block {
-            Block::Generic { vendor, opened } if !*opened => {
-                *opened = true;
-                Some(*vendor)
+/// A pass over the file, which may come in parts.
+pub(super) struct Scan<'w> {
+    sets: Sets<'w>,
+    block: Block,
+}
+
+impl<'w> Scan<'w> {
+    pub(super) fn new(wanted: &'w Wanted) -> Self {
+        Self { sets: Sets::new(wanted), block: Block::Skip }
+    }
+
+    /// Calls `found` for each wanted line of the next part, which ends where a line does,
+    /// in the order of the file.
+    pub(super) fn part<'a>(&mut self, text: &'a [u8], mut found: impl FnMut(Line<'a>)) {
+        let Self { sets, block } = self;
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {
+            let line = &text[start..end];
+            start = end + 1;
+            // Most of the file goes this way: a comment or something below a vendor that
+            // nobody asked for.
+            match (line.first(), *block) {
+                (None | Some(b'#'), _) | (Some(b'\t'), Block::Skip) => continue,
+                (Some(b'\t'), Block::Vendor(_, None)) if line.get(1) == Some(&b'\t') => continue,
+                _ => {}
             }
-            _ => None,
-        };
-        found(Line { entry, raw: line, name, opens });
+            let line = trim(line);
+            if line.len() > LONGEST || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
+                continue;
+            }
+            let entry = match line {
+                [b'\t', b'\t', rest @ ..] => second_level(rest, *block, sets),
+                [b'\t', rest @ ..] => first_level(rest, block, sets),
+                _ => top_level(line, block, sets),
+            };
+            let Some((entry, name)) = entry else { continue };
+            let opens = match block {
+                Block::Generic { vendor, opened } if !*opened => {
+                    *opened = true;
+                    Some(*vendor)
+                }
+                _ => None,
+            };
+            found(Line { entry, raw: line, name, opens });
+        }
     }
 }
 

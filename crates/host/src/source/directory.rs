@@ -168,24 +168,89 @@ impl Directory {
     }
 }
 
+/// How much of a large file is read at a time: it stays in the cache, and the memory is
+/// used again.
+const PART: usize = 64 << 10;
+
 impl Source for Directory {
+    fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        let file = self.open_file(path).map_err(errno)?;
+        let stat = rustix::fs::fstat(&file).map_err(errno)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(errno(Os::INVAL));
+        }
+        let mut buffer = vec![0; PART];
+        let (mut kept, mut total) = (0, 0);
+        loop {
+            if kept == buffer.len() {
+                // A line longer than a part: no line of a text is.
+                return Err(errno(Os::FBIG));
+            }
+            let n = match rustix::io::read(&file, &mut buffer[kept..]) {
+                Ok(n) => n,
+                Err(Os::INTR) => continue,
+                Err(error) => return Err(errno(error)),
+            };
+            let filled = kept + n;
+            total += n;
+            if total > READ_LIMIT {
+                return Err(errno(Os::FBIG));
+            }
+            if n == 0 {
+                if kept > 0 {
+                    part(&buffer[..kept]);
+                }
+                return Ok(());
+            }
+            let whole = buffer[..filled].iter().rposition(|c| *c == b'\n').map_or(0, |end| end + 1);
+            if whole > 0 {
+                part(&buffer[..whole]);
+            }
+            buffer.copy_within(whole..filled, 0);
+            kept = filled - whole;
+        }
+    }
+
+    fn another(&self) -> Option<Box<dyn Source + Send>> {
+        let root = rustix::io::fcntl_dupfd_cloexec(&self.root, 0).ok()?;
+        let openat2 = Cell::new(self.openat2.get());
+        Some(Box::new(Self { root, live: self.live, kept: RefCell::default(), openat2 }))
+    }
+
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         into.clear();
         let file = self.open_file(path).map_err(errno)?;
-        if !self.live {
-            // A device node or a FIFO has no business in a copy of a host.
-            match FileType::from_raw_mode(rustix::fs::fstat(&file).map_err(errno)?.st_mode) {
+        // Attributes of the live sysfs are at most a page, given whole in one read, and
+        // their size says nothing. Anywhere else the size is asked, so that a large file
+        // is read into one piece of memory and its end needs no further read.
+        let mut expected = usize::MAX;
+        if live_attribute(self.live, path) {
+            into.reserve(4096);
+        } else {
+            let stat = rustix::fs::fstat(&file).map_err(errno)?;
+            match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => {}
                 FileType::Directory => return Err(errno(Os::ISDIR)),
-                _ => return Err(errno(Os::INVAL)),
+                // A device node or a FIFO has no business in a copy of a host.
+                _ if !self.live => return Err(errno(Os::INVAL)),
+                _ => {}
+            }
+            match usize::try_from(stat.st_size) {
+                Ok(size @ 1..=READ_LIMIT) if !self.live || !path.starts_with("/sys/") => {
+                    into.reserve(size + 1);
+                    expected = size;
+                }
+                Ok(0) | Err(_) => into.reserve(4096),
+                Ok(size) if size > READ_LIMIT => return Err(errno(Os::FBIG)),
+                Ok(_) => into.reserve(4096),
             }
         }
-        // Attributes of sysfs are at most a page and are given whole in one read.
-        into.reserve(4096);
         loop {
             match rustix::io::read(&file, rustix::buffer::spare_capacity(into)) {
                 Ok(0) => return Ok(()),
                 Ok(n) if live_attribute(self.live, path) && n < 4096 => return Ok(()),
+                // A file that grew meanwhile is read as far as it went when it was opened.
+                Ok(_) if into.len() == expected => return Ok(()),
                 Ok(_) if into.len() > READ_LIMIT => {
                     into.clear();
                     return Err(errno(Os::FBIG));

@@ -31,6 +31,24 @@ pub trait Source {
     /// The error of the system call; `EFBIG` above [`READ_LIMIT`].
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno>;
 
+    /// Reads a text file in parts that end where lines end (the last one may not), for
+    /// large files of which only a few lines are wanted.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; some parts may have been given out before.
+    fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        let mut whole = Vec::new();
+        self.read(path, &mut whole)?;
+        part(&whole);
+        Ok(())
+    }
+
+    /// Another handle to the same host for another thread; `None` where there can be only
+    /// one.
+    fn another(&self) -> Option<Box<dyn Source + Send>> {
+        None
+    }
+
     /// Reads a symbolic link.
     ///
     /// # Errors
