@@ -213,7 +213,8 @@ impl ConfigSpace {
         let has_link =
             !matches!(port_type, PortType::RootComplexEndpoint | PortType::RootComplexEventCollector);
         let has_slot =
-            matches!(port_type, PortType::RootPort | PortType::DownstreamPort) && flags & 0x100 != 0;
+            matches!(port_type, PortType::RootPort | PortType::DownstreamPort | PortType::PcieBridge)
+                && flags & 0x100 != 0;
         let slot = has_slot
             .then(|| self.u32(at + 0x14))
             .flatten()

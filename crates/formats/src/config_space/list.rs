@@ -73,10 +73,24 @@ impl ConfigSpace {
         }
     }
 
+    /// Whether there can be extended capabilities: PCI Express, or PCI-X of the second
+    /// generation. Behind other functions' 256 bytes some chipsets show the same bytes
+    /// again (`drivers/pci/probe.c`, `pci_cfg_space_size`).
+    fn has_extended_space(&self) -> bool {
+        // PCI_X_STATUS_266MHZ, PCI_X_STATUS_533MHZ.
+        let pcix = |c: &Capability| {
+            c.id == 0x07 && self.u32(usize::from(c.offset) + 4).is_some_and(|bits| bits & 0xc000_0000 != 0)
+        };
+        self.capabilities().items.iter().any(|c| c.id == capability::EXPRESS || pcix(c))
+    }
+
     /// The list of extended capabilities. Empty where it was not read or there is none.
     #[must_use]
     pub fn extended_capabilities(&self) -> List<ExtendedCapability> {
         let mut list = List::empty();
+        if self.bytes.len() <= LEGACY_SIZE || !self.has_extended_space() {
+            return list;
+        }
         let mut seen = [false; 4096 / 4];
         let (mut at, mut from) = (LEGACY_SIZE, None);
         loop {

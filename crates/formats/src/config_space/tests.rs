@@ -101,11 +101,16 @@ fn lists_that_go_wrong_end_there() {
         (vec![(0x100, &[0xff; 4])], 0, None),
         (vec![], 0, None),
     ] {
-        let list = space(4096, &writes).extended_capabilities();
+        let express = [writes.as_slice(), &[(0x40, [0x10, 0].as_slice())]].concat();
+        let list = space(4096, &express).extended_capabilities();
         assert_eq!((list.items.len(), list.broken_at), (items, broken_at), "{writes:x?}");
     }
-    let cut = space(300, &[(0x100, &[3, 0, 1, 0x20])]).extended_capabilities();
+    let cut = space(300, &[(0x40, &[0x10]), (0x100, &[3, 0, 1, 0x20])]).extended_capabilities();
     assert_eq!((cut.items.len(), cut.broken_at), (1, Some(0x100)));
+    // Bytes behind a conventional function are no list.
+    assert!(space(4096, &[(0x100, &[3, 0, 1, 0])]).extended_capabilities().items.is_empty());
+    let pcix = space(4096, &[(0x40, &[7, 0, 0, 0, 0, 0, 0, 0x40]), (0x100, &[3, 0, 1, 0])]);
+    assert_eq!(pcix.extended_capabilities().items.len(), 1);
 }
 
 #[test]
@@ -176,8 +181,15 @@ fn capabilities_at_the_very_end_are_not_read_over_it() {
     assert_eq!(at_end(0x01).power_management(), None);
     assert_eq!(at_end(0x13).advanced_features_reset(), None);
     assert!(at_end(0x05).msi().is_some());
-    let end =
-        space(4096, &[(0x100, &[0, 0, 0, 0xff]), (0xff0, &[0x10, 0, 0xc1, 0xff]), (0xffc, &[3, 0, 1, 0])]);
+    let end = space(
+        4096,
+        &[
+            (0x40, &[0x10]),
+            (0x100, &[0, 0, 0, 0xff]),
+            (0xff0, &[0x10, 0, 0xc1, 0xff]),
+            (0xffc, &[3, 0, 1, 0]),
+        ],
+    );
     assert_eq!(end.extended_capabilities().items.len(), 2);
     assert_eq!((end.sriov(), end.serial_number()), (None, None));
 }
