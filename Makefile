@@ -24,7 +24,7 @@ export PASSTHRU_LAB_DIR ?= $(CURDIR)/target/lab
 FUZZ_SECONDS ?= 600
 
 .PHONY: help build demo test proof bench fuzz clean prepare lab-test \
-	check-format check-lints check-tests
+	check-format check-lints check-tests check-lab
 
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
@@ -56,10 +56,12 @@ check-lints:
 
 check-tests:
 	@echo "== tests without a virtual host"
-	cargo test --workspace --exclude passthru-lab --locked
-	cargo test -p passthru-lab --lib --bins --locked
-	echo "== the virtual host's own promises"
-	cargo test -p passthru-lab --test lab --locked -- --test-threads=1
+	cargo test --workspace --exclude passthru-lab --locked --no-fail-fast
+
+# Needs make prepare before.
+check-lab:
+	@echo "== the virtual host's own promises"
+	cargo test -p passthru-lab --lib --bins --test lab --locked --no-fail-fast -- --test-threads=1
 
 # Needs make prepare and make build before; ARGS picks scenarios by name, or --list.
 lab-test:

@@ -31,6 +31,24 @@ pub struct Lab {
     boot_time: Duration,
 }
 
+/// How work directories begin, in the directory for temporary files.
+const PREFIX: &str = "passthru-lab.";
+/// The file in a work directory that says which process it belongs to.
+const OWNER: &str = "owner";
+
+/// Removes the work directories of labs that were killed.
+fn remove_leftovers() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let owner = fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        if owner.parse::<u32>().is_ok_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Does this QEMU know the device?
 pub fn qemu_has(qemu: &str, device: &str) -> bool {
     Command::new(qemu)
@@ -66,7 +84,9 @@ impl Lab {
     }
 
     fn boot_with(settings: Settings, machine: Machine, shell: bool) -> Result<Lab> {
-        let directory = tempfile::Builder::new().prefix("passthru-lab.").tempdir()?;
+        remove_leftovers();
+        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        fs::write(directory.path().join(OWNER), std::process::id().to_string())?;
         for (name, mib, content) in machine.disks() {
             disk::create(&directory.path().join(format!("{name}.img")), mib, content)?;
         }
