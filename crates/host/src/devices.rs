@@ -76,7 +76,8 @@ fn read_part(ask: &mut Asker<'_>, addresses: &[Address], wants: &Wants) -> Vec<D
 /// `None` where the function went away after the directory was listed.
 fn read_one(ask: &mut Asker<'_>, address: Address, wants: &Wants) -> Option<Device> {
     let base = format!("{DEVICES}/{address}");
-    let at = |name: &str| format!("{base}/{name}");
+    // One text for all paths of the device: on a large host making them anew showed.
+    let mut path_of = Attributes { text: format!("{base}/"), base: base.len() + 1 };
     let path = match ask.source.link(&base) {
         Ok(target) => join(DEVICES, &target),
         // A directory made by hand has no link there.
@@ -102,34 +103,54 @@ fn read_one(ask: &mut Asker<'_>, address: Address, wants: &Wants) -> Option<Devi
         boot_vga: Fact::Absent,
         detail: None,
     };
-    read_uevent(ask, &mut device, &at("uevent"));
+    read_uevent(ask, &mut device, path_of.at("uevent"));
     if !device.id.is_settled() || !device.class.is_settled() {
-        read_singly(ask, &mut device, &at);
+        read_singly(ask, &mut device, &mut path_of);
     }
-    device.group = match ask.source.link(&at("iommu_group")) {
-        Ok(target) => match target.rsplit('/').next().and_then(|n| n.parse().ok()) {
-            Some(number) => Fact::Known(number),
-            None => ask.malformed(Some(address), "group", &at("iommu_group"), &target),
-        },
-        Err(error) => ask.failed(Some(address), "group", &at("iommu_group"), error),
-    };
-    device.physical_function = match ask.source.link(&at("physfn")) {
-        Ok(target) => match target.rsplit('/').next().and_then(Address::from_sysfs) {
-            Some(physical) => Fact::Known(physical),
-            None => ask.malformed(Some(address), "physical_function", &at("physfn"), &target),
-        },
-        Err(error) => ask.failed(Some(address), "physical_function", &at("physfn"), error),
-    };
+    device.group = link(ask, address, "group", path_of.at("iommu_group"), |name| name.parse().ok());
+    device.physical_function =
+        link(ask, address, "physical_function", path_of.at("physfn"), Address::from_sysfs);
     // The attribute exists on VGA controllers only (`drivers/pci/pci-sysfs.c`).
     if device.class.known().is_some_and(|class| class.code() == 0x0300) {
-        device.boot_vga = ask.text(Some(address), "boot_vga", &at("boot_vga"), flag);
+        device.boot_vga = ask.text(Some(address), "boot_vga", path_of.at("boot_vga"), flag);
     }
     if wants.revision {
-        device.revision = ask.text(Some(address), "revision", &at("revision"), |text| {
+        device.revision = ask.text(Some(address), "revision", path_of.at("revision"), |text| {
             u8::from_str_radix(text.strip_prefix("0x")?, 16).ok().map(Fact::Known)
         });
     }
     Some(device)
+}
+
+/// The paths of a device's attributes, made in one piece of memory.
+struct Attributes {
+    text: String,
+    base: usize,
+}
+
+impl Attributes {
+    fn at(&mut self, name: &str) -> &str {
+        self.text.truncate(self.base);
+        self.text.push_str(name);
+        &self.text
+    }
+}
+
+/// What the last component of a link says.
+fn link<T>(
+    ask: &mut Asker<'_>,
+    address: Address,
+    field: &'static str,
+    path: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Fact<T> {
+    match ask.source.link(path) {
+        Ok(target) => match target.rsplit('/').next().and_then(parse) {
+            Some(value) => Fact::Known(value),
+            None => ask.malformed(Some(address), field, path, &target),
+        },
+        Err(error) => ask.failed(Some(address), field, path, error),
+    }
 }
 
 /// The bridge above: the last but one component of the real path, where that is a
@@ -172,18 +193,18 @@ fn read_uevent(ask: &mut Asker<'_>, device: &mut Device, path: &str) {
 }
 
 /// The same from single attributes, where `uevent` could not be read or understood.
-fn read_singly(ask: &mut Asker<'_>, device: &mut Device, at: &dyn Fn(&str) -> String) {
+fn read_singly(ask: &mut Asker<'_>, device: &mut Device, path_of: &mut Attributes) {
     let address = Some(device.address);
     let hex = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
     let word = |text: &str| hex(text).and_then(|n| u16::try_from(n).ok()).map(Fact::Known);
-    let vendor = ask.text(address, "id", &at("vendor"), word);
-    let id = ask.text(address, "id", &at("device"), word);
+    let vendor = ask.text(address, "id", path_of.at("vendor"), word);
+    let id = ask.text(address, "id", path_of.at("device"), word);
     device.id = match (vendor, id) {
         (Fact::Known(vendor), Fact::Known(device)) => Fact::Known(Id { vendor, device }),
         (Fact::Known(_), other) | (other, _) => other.map(|vendor| Id { vendor, device: 0xffff }),
     };
     device.class =
-        ask.text(address, "class", &at("class"), |text| hex(text).map(|n| Fact::Known(Class::new(n))));
-    device.driver = ask.link_name(address, "driver", &at("driver")).map(String::into_boxed_str);
-    device.modalias = ask.text(address, "modalias", &at("modalias"), |t| Some(Fact::Known(t.into())));
+        ask.text(address, "class", path_of.at("class"), |text| hex(text).map(|n| Fact::Known(Class::new(n))));
+    device.driver = ask.link_name(address, "driver", path_of.at("driver")).map(String::into_boxed_str);
+    device.modalias = ask.text(address, "modalias", path_of.at("modalias"), |t| Some(Fact::Known(t.into())));
 }
