@@ -51,6 +51,33 @@ fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
+/// Writes a file that somebody asked for. A regular one is replaced in one step; into a
+/// pipe or a device it is written as it is.
+///
+/// # Errors
+/// The error of any of the calls; then a regular file is as it was.
+pub fn save(path: &str, bytes: &[u8]) -> std::io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        }
+        _ => {}
+    }
+    let directory = match path.rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((directory, _)) => directory,
+        None => ".",
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".passthru-")
+        .permissions(fs::Permissions::from_mode(0o644))
+        .tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
 impl Source for Live {
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         self.source.read(path, into)

@@ -10,7 +10,7 @@ mod replay;
 
 pub use directory::Directory;
 pub use recorder::Recorder;
-pub use replay::Replay;
+pub use replay::{OpenError, Replay};
 
 pub use passthru_formats::capture::{Output, Stat};
 use passthru_formats::errno::Errno;

@@ -1,7 +1,10 @@
 //! A captured host: answers what the machine answered when it was captured.
 
+use std::fs::File;
+use std::io::Read;
+
 use passthru_formats::Errno;
-use passthru_formats::capture::{Answer, Capture, Op};
+use passthru_formats::capture::{self, Answer, Capture, CaptureError, MAX_FILE, Op};
 use passthru_model::{Rights, SourceKind};
 
 use super::{Output, Source, Stat};
@@ -16,7 +19,45 @@ pub struct Replay {
     capture: Capture,
 }
 
+/// A file that is no captured host.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be read.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// It is not a capture.
+    #[error("{path}: {error}")]
+    Capture {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: CaptureError,
+    },
+}
+
 impl Replay {
+    /// Reads a captured host from a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is no capture. At most [`MAX_FILE`] bytes are
+    /// read of it.
+    pub fn open(path: &str) -> Result<Self, OpenError> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|error| OpenError::File { path: path.to_owned(), error })?;
+        capture::parse(&bytes)
+            .map(Self::new)
+            .map_err(|error| OpenError::Capture { path: path.to_owned(), error })
+    }
+
     /// The host in a capture.
     #[must_use]
     pub const fn new(capture: Capture) -> Self {
