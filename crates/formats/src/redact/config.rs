@@ -49,7 +49,12 @@ impl Redactor {
         {
             let stand_in = self.stand_ins.get(Kind::Serial, &serial.to_string());
             let number = stand_in.rsplit('-').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-            out[at + 4..at + 12].copy_from_slice(&number.to_le_bytes());
+            // Where another capability lies across it, that one's registers stay.
+            let end =
+                list.iter().map(|c| usize::from(c.offset)).filter(|&o| o > at).min().unwrap_or(data.len());
+            for (to, byte) in out[at + 4..end.min(at + 12).max(at + 4)].iter_mut().zip(number.to_le_bytes()) {
+                *to = byte;
+            }
         }
         Some(out)
     }

@@ -172,6 +172,9 @@ impl Redactor {
             Treatment::Mac => self.mac_file(text)?,
             Treatment::Uuid => self.one_word(text, |r, word| r.stand_ins.uuid(word)),
             Treatment::MapperName => self.one_word(text, Self::mapper),
+            Treatment::ShareTag => {
+                self.one_word(text.trim_end_matches(['\0', '\n']), |r, word| r.source(word, "9p"))
+            }
             Treatment::MapperUuid => self.one_word(text, Self::mapper_uuid),
             Treatment::CommandLine => self.command_line(text),
             Treatment::Release => self.one_word(text, |_, word| text::release(word)),

@@ -42,6 +42,8 @@ pub(super) enum Treatment {
     Uuid,
     /// Name of a device-mapper device.
     MapperName,
+    /// The tag of a directory the hypervisor shares, as the mount table names it.
+    ShareTag,
     /// UUID of a device-mapper device; the part that says its kind is kept.
     MapperUuid,
     /// A mount table.
@@ -156,6 +158,11 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Link, "/sys/class/nvme-subsystem/*", T::Path),
     (List, "/sys/class/nvme-subsystem/*", T::Names),
     (Link, "/sys/class/nvme-subsystem/*/*", T::Path),
+    (List, "/sys/bus/virtio/drivers/9pnet_virtio", T::Names),
+    (Link, "/sys/bus/virtio/drivers/9pnet_virtio/*", T::Path),
+    (Read, "/sys/bus/virtio/drivers/9pnet_virtio/*/mount_tag", T::ShareTag),
+    (List, "/sys/bus/virtio/drivers/virtiofs", T::Names),
+    (Link, "/sys/bus/virtio/drivers/virtiofs/*", T::Path),
     (Read, "/proc/self/mountinfo", T::Mountinfo),
     (Read, "/proc/#/mountinfo", T::Mountinfo),
     (Read, "/proc/swaps", T::Swaps),
@@ -225,6 +232,10 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/usr/share/misc/pci.ids", T::Public),
     (Read, "/usr/share/hwdata/pci.ids", T::Public),
     (Read, "/usr/share/pci.ids", T::Public),
+    // passthru's own books: which devices are lent, and never to whose program.
+    (List, "/run/passthru/leases", T::Names),
+    (Read, "/run/passthru/leases/*", T::Withhold),
+    (Read, "/run/passthru/journal", T::Withhold),
     // Known, and never sent; their paths tell nothing.
     (Read, "/sys/bus/pci/devices/*/vpd", T::Withhold),
     (Read, "/sys/bus/pci/devices/*/rom", T::Withhold),

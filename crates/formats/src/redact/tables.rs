@@ -125,7 +125,7 @@ impl Redactor {
     }
 
     /// What is mounted.
-    fn source(&mut self, source: &str, fs_type: &str) -> String {
+    pub(super) fn source(&mut self, source: &str, fs_type: &str) -> String {
         if source.is_empty()
             || glob::any(PSEUDO_SOURCES, source)
             || (source == fs_type && known_file_system(source))
