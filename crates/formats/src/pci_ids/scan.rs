@@ -72,7 +72,7 @@ impl<'w> Scan<'w> {
                 _ => {}
             }
             let line = trim(line);
-            if line.len() > LONGEST || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
+            if is_too_long(line) || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
                 continue;
             }
             let entry = match line {
@@ -229,6 +229,11 @@ fn trim(line: &[u8]) -> &[u8] {
         [head @ .., b' ' | b'\t'] => head,
         _ => line,
     }
+}
+
+/// Whether the line, or the text an excerpt would have in its place, is too long.
+fn is_too_long(line: &[u8]) -> bool {
+    line.len() > LONGEST || (!line.is_ascii() && String::from_utf8_lossy(line).len() > LONGEST)
 }
 
 const fn is_blank(c: u8) -> bool {

@@ -272,6 +272,7 @@ pub(super) const NODES: &[&str] = &[
     "mapper", "disk", "dri", "snd", "shm", "subsystem", "device", "power", "slots", "holders", "slaves",
     "queue", "parameters", "parent", "physfn", "virtfn#", "iommu_group", "uevent", "model", "serial",
     "state", "firmware_rev", "subsysnqn", "iopolicy", "subsystype", "#",
+    "bind", "unbind", "new_id", "remove_id", "%:%:%.#.json",
     // PCI, ACPI, platform.
     "pci%:%", "%:%:%.#", "LNXSYSTM:%", "PNP%:%", "ACPI%:%", "AMDI%:%", "INT%:%", "INTL%:%", "dmar#",
     "ivhd#", "smmu#", "smmu#.0x%", "arm-smmu.#.auto", "iommu#", "efi-framebuffer.#",
