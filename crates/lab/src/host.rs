@@ -276,7 +276,8 @@ impl Lab {
 fn start(settings: &Settings, machine: &Machine, directory: &Path, kvm: bool, shell: bool) -> Result<Vm> {
     let mut modules = vec!["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console"];
     if machine.iommu == Iommu::Virtio {
-        modules.push("virtio_iommu");
+        // Devices wait for the IOMMU that the firmware says is theirs: it comes first.
+        modules.insert(1, "virtio_iommu");
     }
     let config = Config {
         modules_dir: settings.kernel.modules.display().to_string(),
