@@ -59,8 +59,9 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Er
     })
 }
 
-/// From how many functions on more than one thread is worth its start.
-const PARALLEL: usize = 256;
+/// From how many functions on a second thread is worth its start (some 50 µs, what six
+/// functions cost).
+const PARALLEL: usize = 48;
 
 /// More threads than this gain nothing: the kernel's locks are the limit.
 const THREADS: usize = 4;

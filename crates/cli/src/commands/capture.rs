@@ -1,7 +1,5 @@
 //! `capture`, and opening captures.
 
-use std::io::Write;
-
 use passthru_apply::{books, live};
 use passthru_formats::redact::redact;
 use passthru_host::source::{OpenError, Replay, Source};

@@ -1,5 +1,7 @@
 //! `list`.
 
+use std::mem::ManuallyDrop;
+
 use passthru_model::{Snapshot, Wants};
 use passthru_plan::lending::judge;
 use passthru_plan::uses::Uses;
@@ -24,7 +26,9 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
         names: true,
         ..Wants::default()
     };
-    let snapshot = context.snapshot(&*source, &wants)?;
+    // Never dropped: the process ends with the verb, and taking a large host apart piece by
+    // piece would be for nothing.
+    let snapshot = ManuallyDrop::new(context.snapshot(&*source, &wants)?);
     let chosen = if names.is_empty() { None } else { Some(select(&snapshot, &names, true)?) };
     let shown = snapshot
         .devices
@@ -44,7 +48,7 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
         }
         return Ok(Code::Done.into());
     }
-    let uses = Uses::of(&snapshot);
+    let uses = ManuallyDrop::new(Uses::of(&snapshot));
     let mut rows: Vec<Row<'_>> =
         shown.map(|device| Row { device, lending: judge(&snapshot, &uses, device) }).collect();
     if json {

@@ -61,13 +61,17 @@ impl<'w> Scan<'w> {
     pub(super) fn part<'a>(&mut self, text: &'a [u8], mut found: impl FnMut(Line<'a>)) {
         let Self { sets, block } = self;
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {
+        while start < text.len() {
+            // Most of the file goes this way: something below a vendor nobody asked for.
+            if matches!(block, Block::Skip) && text[start] == b'\t' {
+                start += next_block(&text[start..]);
+                continue;
+            }
+            let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
             let line = &text[start..end];
             start = end + 1;
-            // Most of the file goes this way: a comment or something below a vendor that
-            // nobody asked for.
             match (line.first(), *block) {
-                (None | Some(b'#'), _) | (Some(b'\t'), Block::Skip) => continue,
+                (None | Some(b'#'), _) => continue,
                 (Some(b'\t'), Block::Vendor(_, None)) if line.get(1) == Some(&b'\t') => continue,
                 _ => {}
             }
@@ -91,6 +95,25 @@ impl<'w> Scan<'w> {
             found(Line { entry, raw: line, name, opens });
         }
     }
+}
+
+/// Where the next line begins that does not begin with a tab; the length of the text
+/// where none does.
+///
+/// The loop over pieces of fixed size has no branch inside, so that the compiler makes
+/// vector instructions of it: looking at every line instead was half the time of `list`.
+fn next_block(text: &[u8]) -> usize {
+    const PIECE: usize = 64;
+    let ends = |pair: (&u8, &u8)| (*pair.0 == b'\n') & (*pair.1 != b'\t');
+    let mut at = 0;
+    while let (Some(piece), Some(behind)) = (text.get(at..at + PIECE), text.get(at + 1..=at + PIECE)) {
+        if piece.iter().zip(behind).fold(false, |any, pair| any | ends(pair)) {
+            break;
+        }
+        at += PIECE;
+    }
+    let rest = &text[at..];
+    rest.iter().zip(rest.get(1..).unwrap_or_default()).position(ends).map_or(text.len(), |n| at + n + 1)
 }
 
 /// The wanted numbers as sorted lists, in the form they are looked up.

@@ -168,6 +168,9 @@ impl Directory {
     }
 }
 
+/// Size of a page, the most a text attribute of sysfs has (`fs/sysfs/file.c`).
+const PAGE: usize = 4096;
+
 /// How much of a large file is read at a time: it stays in the cache, and the memory is
 /// used again.
 const PART: usize = 64 << 10;
@@ -220,42 +223,22 @@ impl Source for Directory {
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         into.clear();
         let file = self.open_file(path).map_err(errno)?;
-        // Attributes of the live sysfs are at most a page, given whole in one read, and
-        // their size says nothing. Anywhere else the size is asked, so that a large file
-        // is read into one piece of memory and its end needs no further read.
-        let mut expected = usize::MAX;
-        if live_attribute(self.live, path) {
-            into.reserve(4096);
-        } else {
-            let stat = rustix::fs::fstat(&file).map_err(errno)?;
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => {}
-                FileType::Directory => return Err(errno(Os::ISDIR)),
-                // A device node or a FIFO has no business in a copy of a host.
-                _ if !self.live => return Err(errno(Os::INVAL)),
-                _ => {}
-            }
-            match usize::try_from(stat.st_size) {
-                Ok(size @ 1..=READ_LIMIT) if !self.live || !path.starts_with("/sys/") => {
-                    into.reserve(size + 1);
-                    expected = size;
-                }
-                Ok(0) | Err(_) => into.reserve(4096),
-                Ok(size) if size > READ_LIMIT => return Err(errno(Os::FBIG)),
-                Ok(_) => into.reserve(4096),
-            }
-        }
+        // Almost everything that is read is an attribute of less than a page, and a short
+        // read is the end of a file: one read does. `config` of the live sysfs is given in
+        // parts, and files of /proc in whatever their makers please.
+        into.reserve(PAGE);
+        let whole = |n: usize| n < PAGE && !path.starts_with("/proc/") && !path.ends_with("/config");
         loop {
             match rustix::io::read(&file, rustix::buffer::spare_capacity(into)) {
                 Ok(0) => return Ok(()),
-                Ok(n) if live_attribute(self.live, path) && n < 4096 => return Ok(()),
-                // A file that grew meanwhile is read as far as it went when it was opened.
-                Ok(_) if into.len() == expected => return Ok(()),
+                Ok(n) if into.len() == n && whole(n) => return Ok(()),
                 Ok(_) if into.len() > READ_LIMIT => {
                     into.clear();
                     return Err(errno(Os::FBIG));
                 }
-                Ok(_) => into.reserve(into.len().max(4096)),
+                // A large file is read into one piece of memory, where its size is known.
+                Ok(n) if into.len() == n => into.reserve(size_hint(&file).max(PAGE)),
+                Ok(_) => into.reserve(into.len().max(PAGE)),
                 Err(Os::INTR) => {}
                 Err(error) => {
                     into.clear();
@@ -339,9 +322,11 @@ impl Directory {
     }
 }
 
-/// Whether the end of a file shows by a short read: text attributes of the live sysfs
-/// are given whole (`fs/seq_file.c`), so that the read that would return 0 is saved.
-/// `config` is binary and given in parts.
-fn live_attribute(live: bool, path: &str) -> bool {
-    live && path.starts_with("/sys/") && !path.ends_with("/config")
+/// The size of a file as the file system tells it, up to [`READ_LIMIT`]; 0 where it does
+/// not know (as below /proc).
+fn size_hint(file: &OwnedFd) -> usize {
+    rustix::fs::fstat(file)
+        .ok()
+        .and_then(|stat| usize::try_from(stat.st_size).ok())
+        .map_or(0, |size| size.min(READ_LIMIT) + 1)
 }
