@@ -86,15 +86,39 @@ pub(crate) fn parse_names(names: &[String]) -> Result<Vec<DeviceName>, Failure> 
         .collect()
 }
 
-/// The devices these names mean, in order, each once. `many`: a name may fit several.
-pub(crate) fn select(snapshot: &Snapshot, names: &[DeviceName], many: bool) -> Result<Vec<Address>, Failure> {
+/// How many devices one name may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Many {
+    /// As many as it fits.
+    Yes,
+    /// One function, or the slot or group that was named as such.
+    No,
+    /// The same, and there is an option `--all-matching` to say otherwise.
+    OnlyWithOption,
+}
+
+impl Many {
+    /// What a verb with `--all-matching` takes.
+    pub(crate) const fn option(all_matching: bool) -> Self {
+        if all_matching { Self::Yes } else { Self::OnlyWithOption }
+    }
+}
+
+/// The devices these names mean, in order, each once.
+pub(crate) fn select(snapshot: &Snapshot, names: &[DeviceName], many: Many) -> Result<Vec<Address>, Failure> {
     let mut found = Vec::new();
     for name in names {
-        let devices = if many { select::all(snapshot, name) } else { select::exact(snapshot, name) };
+        let devices = match many {
+            Many::Yes => select::all(snapshot, name),
+            Many::No | Many::OnlyWithOption => select::exact(snapshot, name),
+        };
         found.extend(devices.map_err(|error| {
             let hint = match &error {
                 SelectError::None { .. } => "`passthru list` shows the devices of this host",
-                SelectError::Ambiguous { .. } => "name one by its address, or give --all-matching",
+                SelectError::Ambiguous { .. } if many == Many::OnlyWithOption => {
+                    "name one by its address, or give --all-matching"
+                }
+                SelectError::Ambiguous { .. } => "name one by its address",
                 SelectError::NotPci { .. } => "",
                 SelectError::NotSeen { .. } => "run as root, or name the device by its address",
             };

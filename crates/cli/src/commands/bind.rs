@@ -16,7 +16,7 @@ use passthru_plan::planner::{BindWish, plan_bind};
 
 use super::{print_json, refuse_copy};
 use crate::args::{Bind, Binding};
-use crate::context::{Context, Out, needs_usage, parse_names, parse_reasons, plan_wants, select};
+use crate::context::{Context, Many, Out, needs_usage, parse_names, parse_reasons, plan_wants, select};
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::{json, plan as render};
 
@@ -70,7 +70,7 @@ pub(crate) fn chosen(
 ) -> Result<Vec<Address>, Failure> {
     let names = parse_names(names)?;
     let wants = Wants { usage: needs_usage(&names), ..Wants::default() };
-    select(&context.snapshot(source, &wants)?, &names, many)
+    select(&context.snapshot(source, &wants)?, &names, Many::option(many))
 }
 
 /// A change of the host, from the plan to the last word about it.
@@ -95,7 +95,14 @@ impl Change<'_> {
             self.show(context, &plan, true)?;
             return Ok(Code::Done.into());
         }
-        let applied = self.apply(&plan, make)?;
+        // Where nothing is to be done, nobody's rights and no lock are needed; but a change
+        // that was interrupted is looked after all the same.
+        let interrupted = source.stat(passthru_apply::books::JOURNAL).is_ok();
+        let applied = if plan.steps.is_empty() && !interrupted {
+            Applied { plan, recovered: None }
+        } else {
+            self.apply(&plan, make)?
+        };
         tell_recovered(context, &applied);
         if context.global.json {
             self.show(context, &applied.plan, false)?;

@@ -8,7 +8,7 @@ use passthru_plan::uses::Uses;
 
 use super::print_json;
 use crate::args::List;
-use crate::context::{Context, Out, needs_usage, parse_names, select};
+use crate::context::{Context, Many, Out, needs_usage, parse_names, select};
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::devices::{self, Columns, Row, View};
 use crate::render::{groups, json, tree, words};
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
     // Never dropped: the process ends with the verb, and taking a large host apart piece by
     // piece would be for nothing.
     let snapshot = ManuallyDrop::new(context.snapshot(&*source, &wants)?);
-    let chosen = if names.is_empty() { None } else { Some(select(&snapshot, &names, true)?) };
+    let chosen = if names.is_empty() { None } else { Some(select(&snapshot, &names, Many::Yes)?) };
     let shown = snapshot
         .devices
         .iter()

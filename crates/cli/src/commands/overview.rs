@@ -1,6 +1,6 @@
 //! `passthru` alone: is this host ready, what can be lent, what to type next.
 
-use passthru_model::{Snapshot, Wants};
+use passthru_model::{Fact, Snapshot, Wants};
 use passthru_plan::lending::{Lending, judge};
 use passthru_plan::uses::Uses;
 
@@ -79,6 +79,12 @@ fn readiness(snapshot: &Snapshot) -> String {
             s(groups)
         );
     }
+    let (Fact::Known(_) | Fact::Absent) = &snapshot.iommu_tables else {
+        return format!(
+            "This host cannot lend devices: no IOMMU is at work. Whether the firmware has one could not be seen: /sys/firmware/acpi/tables {}.",
+            words::missing(&snapshot.iommu_tables)
+        );
+    };
     match snapshot.iommu_tables.known().map(Vec::as_slice) {
         Some([]) | None => "This host cannot lend devices: no IOMMU is at work, and the firmware has no tables for one. Switch on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware's set-up.".into(),
         Some(tables) if tables.iter().any(|t| t == "DMAR") => "This host cannot lend devices yet: the firmware has an IOMMU (DMAR), but the kernel does not use it. Boot with intel_iommu=on.".into(),

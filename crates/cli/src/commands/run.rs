@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::bind::{Change, need_root, now, tell_recovered, wish};
 use super::{print_json, refuse_copy};
 use crate::args::{PlugAt, Run};
-use crate::context::{Context, Out, needs_usage, parse_names, parse_reasons, plan_wants, select};
+use crate::context::{Context, Many, Out, needs_usage, parse_names, parse_reasons, plan_wants, select};
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::{json, plan as render, words};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     let source = context.source()?;
     let names = parse_names(&options.devices)?;
     let first = context.snapshot(&*source, &Wants { usage: needs_usage(&names), ..Wants::default() })?;
-    let devices = select(&first, &names, options.binding.all_matching)?;
+    let devices = select(&first, &names, Many::option(options.binding.all_matching))?;
     let machine = machine(&first, &devices, options)?;
     let locked = locked_memory(options, &machine)?;
     let allow = parse_reasons(&options.binding.allow)?;

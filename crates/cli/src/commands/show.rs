@@ -6,7 +6,7 @@ use passthru_plan::uses::Uses;
 
 use super::print_json;
 use crate::args::Show;
-use crate::context::{Context, Out, needs_usage, parse_names, select};
+use crate::context::{Context, Many, Out, needs_usage, parse_names, select};
 use crate::exit::{Code, Outcome};
 use crate::render::devices::Row;
 use crate::render::{json, show};
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
     let source = context.source()?;
     // First only what is needed to know which devices are meant.
     let first = Wants { usage: needs_usage(&names), ..Wants::default() };
-    let chosen = select(&context.snapshot(&*source, &first)?, &names, false)?;
+    let chosen = select(&context.snapshot(&*source, &first)?, &names, Many::No)?;
     let wants = Wants {
         revision: true,
         detail: DetailOf::Some(chosen.clone()),
