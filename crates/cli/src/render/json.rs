@@ -179,9 +179,9 @@ fn unread_view(unread: &Unread) -> UnreadView<'_> {
         device: unread.device,
         field: unread.field,
         path: &unread.path,
-        error: unread.error.map(|e| e.code()),
+        error: unread.error.map(passthru_formats::Errno::code),
         text: unread.text.as_deref(),
-        need: unread.error.is_some_and(|e| e.is_permission()).then_some("root"),
+        need: unread.error.is_some_and(passthru_formats::Errno::is_permission).then_some("root"),
     }
 }
 
@@ -235,7 +235,7 @@ fn device_view<'a>(snapshot: &'a Snapshot, uses: &'a Uses, row: &'a Row<'a>) -> 
 }
 
 fn use_view(found: &Use) -> UseView<'_> {
-    UseView { chain: &found.chain, blocks: found.blocks.map(|r| r.name()) }
+    UseView { chain: &found.chain, blocks: found.blocks.map(passthru_model::Reason::name) }
 }
 
 fn lending_view(lending: &Lending) -> LendingView<'_> {

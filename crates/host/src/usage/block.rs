@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use passthru_formats::{mountinfo, scalar, swaps};
+use passthru_formats::{Errno, mountinfo, scalar, swaps};
 use passthru_model::usage::{Block, Mount, Swap};
 use passthru_model::{Blind, Fact, Seen};
 use passthru_pci::Address;
 
-use super::{class, owner};
+use super::{class, owner, processes};
 use crate::ask::{Asker, flag, join, some_text};
 
 /// Block devices and partitions.
@@ -87,38 +87,76 @@ fn controllers(ask: &mut Asker<'_>, subsystem: &str, blind: &mut Vec<Blind>) -> 
     owners
 }
 
-/// What is mounted here and where process 1 lives. Other mount namespaces are not
-/// looked through yet.
+/// What is mounted, in any mount namespace: a container's or a service's mounts hold a
+/// disk as well as the host's.
 pub(super) fn mounts(ask: &mut Asker<'_>) -> Seen<Mount> {
     let mut blind = Vec::new();
     let mut items: Vec<Mount> = Vec::new();
-    let mut text = Vec::new();
+    // Process 1 lives where the host's own mounts are, whatever namespace we run in.
     for path in ["/proc/self/mountinfo", "/proc/1/mountinfo"] {
         // A missing table is a blind spot too: every Linux has one.
-        if let Err(error) = ask.source.read(path, &mut text) {
+        if let Err(error) = mount_table(ask, path, &mut items, &mut blind) {
             blind.push(Blind { what: "mounts".into(), path: path.into(), error, count: 1 });
-            continue;
-        }
-        for mount in mountinfo::parse(&text) {
-            match mount {
-                Ok(mount) => items.push(Mount {
-                    number: mount.device,
-                    point: mount.point.into_owned(),
-                    kind: mount.fs_type.into_owned(),
-                    source: mount.source.into_owned(),
-                }),
-                Err(error) => {
-                    ask.malformed::<()>(None, "mounts", path, &error.text);
-                    blind.push(unreadable_line("mounts", path));
-                }
-            }
         }
     }
+    other_namespaces(ask, &mut items, &mut blind);
     items.sort_unstable_by(|a, b| {
         (a.number, &a.point, &a.source, &a.kind).cmp(&(b.number, &b.point, &b.source, &b.kind))
     });
     items.dedup();
     Seen::new(items, blind)
+}
+
+fn mount_table(
+    ask: &mut Asker<'_>,
+    path: &str,
+    items: &mut Vec<Mount>,
+    blind: &mut Vec<Blind>,
+) -> Result<(), Errno> {
+    let mut text = Vec::new();
+    ask.source.read(path, &mut text)?;
+    for mount in mountinfo::parse(&text) {
+        match mount {
+            Ok(mount) => items.push(Mount {
+                number: mount.device,
+                point: mount.point.into_owned(),
+                kind: mount.fs_type.into_owned(),
+                source: mount.source.into_owned(),
+            }),
+            Err(error) => {
+                ask.malformed::<()>(None, "mounts", path, &error.text);
+                blind.push(unreadable_line("mounts", path));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The mounts of namespaces that only other processes live in: one table for each.
+fn other_namespaces(ask: &mut Asker<'_>, items: &mut Vec<Mount>, blind: &mut Vec<Blind>) {
+    let mut known: HashSet<String> =
+        ["self", "1"].iter().filter_map(|p| ask.source.link(&format!("/proc/{p}/ns/mnt")).ok()).collect();
+    let mut hidden: Option<Blind> = None;
+    for pid in processes(ask, "mounts", blind) {
+        let link = format!("/proc/{pid}/ns/mnt");
+        let found = ask.source.link(&link).and_then(|namespace| {
+            if known.contains(&namespace) {
+                return Ok(());
+            }
+            mount_table(ask, &format!("/proc/{pid}/mountinfo"), items, blind)?;
+            known.insert(namespace);
+            Ok(())
+        });
+        match found {
+            // Kernel threads and processes that ended meanwhile have none.
+            Ok(()) | Err(Errno::ENOENT | Errno::ESRCH | Errno::EINVAL) => {}
+            Err(error) => {
+                let what = "mounts in the namespaces of other processes".to_owned();
+                hidden.get_or_insert(Blind { what, path: link, error, count: 0 }).count += 1;
+            }
+        }
+    }
+    blind.extend(hidden);
 }
 
 /// Swap areas. A kernel without swap has no such file.
@@ -151,5 +189,5 @@ pub(super) fn swaps(ask: &mut Asker<'_>) -> Seen<Swap> {
 
 /// A line that is not of the documented form may be the very one that matters.
 fn unreadable_line(what: &str, path: &str) -> Blind {
-    Blind { what: what.into(), path: path.into(), error: passthru_formats::Errno::EINVAL, count: 1 }
+    Blind { what: what.into(), path: path.into(), error: Errno::EINVAL, count: 1 }
 }

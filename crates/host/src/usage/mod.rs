@@ -57,6 +57,27 @@ pub(crate) fn class(
     found
 }
 
+/// The process ids, in order.
+pub(crate) fn processes(ask: &mut Asker<'_>, what: &str, blind: &mut Vec<passthru_model::Blind>) -> Vec<u32> {
+    match ask.source.list("/proc") {
+        Ok(names) => {
+            let mut pids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+            pids.sort_unstable();
+            pids
+        }
+        // A copy of a host without its processes says nothing about what they did.
+        Err(error) => {
+            blind.push(passthru_model::Blind {
+                what: format!("{what} of other processes"),
+                path: "/proc".into(),
+                error,
+                count: 1,
+            });
+            Vec::new()
+        }
+    }
+}
+
 fn inputs(ask: &mut Asker<'_>) -> Seen<Input> {
     const PATH: &str = "/proc/bus/input/devices";
     let mut blind = Vec::new();

@@ -6,7 +6,7 @@ use passthru_formats::Errno;
 use passthru_model::usage::VfioHolder;
 use passthru_model::{Blind, Seen};
 
-use super::owner;
+use super::{owner, processes};
 use crate::ask::{Asker, join, some_text};
 
 const NODES: &str = "/dev/vfio";
@@ -21,17 +21,7 @@ pub(super) fn holders(ask: &mut Asker<'_>) -> Seen<VfioHolder> {
     }
     let mut items = Vec::new();
     let mut hidden: Option<Blind> = None;
-    let processes = match ask.source.list("/proc") {
-        Ok(names) => names,
-        // A copy of a host without its processes says nothing about who held what.
-        Err(error) => {
-            blind.push(Blind { what: "processes".into(), path: "/proc".into(), error, count: 1 });
-            return Seen::new(items, blind);
-        }
-    };
-    let mut pids: Vec<u32> = processes.iter().filter_map(|name| name.parse().ok()).collect();
-    pids.sort_unstable();
-    for pid in pids {
+    for pid in processes(ask, "VFIO descriptors", &mut blind) {
         let directory = format!("/proc/{pid}/fd");
         let descriptors = match ask.source.list(&directory) {
             Ok(descriptors) => descriptors,
