@@ -137,6 +137,9 @@ impl Redactor {
                 let known = glob::any(DESCRIPTORS, target);
                 Answer::Link(if known { target.clone() } else { "/file".to_owned() })
             }
+            (Treatment::Namespace, Answer::Link(target)) if glob::fits("mnt:[#]", target) => {
+                Answer::Link(target.clone())
+            }
             (Treatment::Names, Answer::List(names)) => {
                 let directory = path.rsplit('/').next().unwrap_or("");
                 let mut names: Vec<_> = names.iter().map(|name| self.component(directory, name)).collect();

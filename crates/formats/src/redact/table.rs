@@ -30,6 +30,8 @@ pub(super) enum Treatment {
     InterfacePath,
     /// Where a process's descriptor leads: [`DESCRIPTORS`], the rest is one word.
     Descriptor,
+    /// Which namespace a process lives in: a number the kernel counts up.
+    Namespace,
     /// Names in a directory, each as a component of a path.
     Names,
     /// Names in a directory that are numbers; the others are left out.
@@ -207,6 +209,8 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (List, "/proc", T::Numbers),
     (List, "/proc/#/fd", T::Numbers),
     (Link, "/proc/#/fd/#", T::Descriptor),
+    (Link, "/proc/self/ns/mnt", T::Namespace),
+    (Link, "/proc/#/ns/mnt", T::Namespace),
     (Read, "/proc/#/comm", T::Process),
     (Read, "/proc/#/stat", T::ProcessStat),
     // Kernel, modules, system.
