@@ -10,7 +10,7 @@ use passthru_apply::transaction::{self, Applied, ChangeError, MakePlan};
 use passthru_formats::Errno;
 use passthru_host::source::Source;
 use passthru_model::plan::{NoPlan, Plan};
-use passthru_model::{LeaseRecord, Wants};
+use passthru_model::{LeaseRecord, Reason, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{BindWish, plan_bind};
 
@@ -162,6 +162,17 @@ impl Change<'_> {
                 if context.global.json {
                     // The refusal itself is told on standard error.
                     let _ = print_json(&json::Change::refused(self.verb, self.devices, &refusals));
+                }
+                let blind = refusals.iter().all(|r| r.reason == Reason::NotSeen);
+                if blind && !self.dry_run && need_root(self.verb).is_err() {
+                    let mut failure = Failure::new(
+                        Code::NeedsRoot,
+                        format!("{} needs root, also to see whether the host uses the device", self.verb),
+                    );
+                    for refusal in &refusals {
+                        failure = failure.detail(format!("{} {}", refusal.device, refusal.evidence));
+                    }
+                    return failure.hint("run it with sudo");
                 }
                 render::refusal(self.verb, &refusals)
             }

@@ -75,7 +75,8 @@ pub(crate) fn say_unread(context: &Context, snapshot: &Snapshot) {
             (None, text) => format!("{}: makes no sense: '{}'", u.path, text.as_deref().unwrap_or("")),
         })
         .collect();
-    let mut root = snapshot.unread.iter().any(|u| u.error.is_some_and(passthru_formats::Errno::is_permission));
+    let mut root =
+        snapshot.unread.iter().any(|u| u.error.is_some_and(passthru_formats::Errno::is_permission));
     let usage = &snapshot.usage;
     for blind in [
         usage.blocks.blind(),
