@@ -17,7 +17,8 @@ pub struct Capability {
 /// An entry of the list of extended capabilities (0x100 and above).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCapability {
-    /// Capability id; [`capability::extended_name`] knows them.
+    /// Capability id; [`capability::extended_name`] knows them. 0 is a null capability,
+    /// which only carries the link to the next.
     pub id: u16,
     /// Version of the capability, 0 to 15.
     pub version: u8,
@@ -106,14 +107,11 @@ impl ConfigSpace {
             }
             let next = usize::try_from(header >> 20 & 0xffc).unwrap_or(0);
             let id = (header & 0xffff) as u16;
-            // A null capability in first place only carries the link.
-            if id != 0 {
-                list.items.push(ExtendedCapability {
-                    id,
-                    version: (header >> 16 & 0xf) as u8,
-                    offset: at as u16,
-                });
-            }
+            list.items.push(ExtendedCapability {
+                id,
+                version: (header >> 16 & 0xf) as u8,
+                offset: at as u16,
+            });
             if next == 0 {
                 return list;
             }

@@ -97,7 +97,7 @@ fn lists_that_go_wrong_end_there() {
         (vec![(0x100, &[3, 0, 1, 0x20]), (0x200, &[13, 0, 1, 0x10])], 2, Some(0x200)),
         (vec![(0x100, &[3, 0, 1, 0x01])], 1, Some(0x100)),
         (vec![(0x100, &[3, 0, 1, 0x20]), (0x200, &[0xff; 4])], 1, Some(0x100)),
-        (vec![(0x100, &[0, 0, 0, 0x20]), (0x200, &[13, 0, 1, 0])], 1, None),
+        (vec![(0x100, &[0, 0, 0, 0x20]), (0x200, &[13, 0, 1, 0])], 2, None),
         (vec![(0x100, &[0xff; 4])], 0, None),
         (vec![], 0, None),
     ] {
@@ -190,6 +190,6 @@ fn capabilities_at_the_very_end_are_not_read_over_it() {
             (0xffc, &[3, 0, 1, 0]),
         ],
     );
-    assert_eq!(end.extended_capabilities().items.len(), 2);
+    assert_eq!(end.extended_capabilities().items.len(), 3);
     assert_eq!((end.sriov(), end.serial_number()), (None, None));
 }

@@ -194,7 +194,7 @@ pub fn excerpt(text: &[u8], wanted: &Wanted) -> String {
     let head = text.split(|&c| c == b'\n').take(40).take_while(|l| l.is_empty() || l.starts_with(b"#"));
     let versions = head.filter(|l| l.trim_ascii_start().strip_prefix(b"#").is_some_and(is_version));
     for line in versions.take(1) {
-        out.push_str(&printable(line.trim_ascii()).replace('\u{fffd}', " "));
+        out.push_str(printable(line).replace('\u{fffd}', " ").trim());
         out.push('\n');
     }
     Scan::new(wanted).part(text, |line| {

@@ -21,7 +21,7 @@ pub(super) enum Entry {
 /// One line that was wanted.
 pub(super) struct Line<'a> {
     pub(super) entry: Entry,
-    /// The line without its end.
+    /// The line without its end, of which a carriage return is the beginning.
     pub(super) raw: &'a [u8],
     pub(super) name: &'a [u8],
     /// For the first line of a block `S VVVV`, which has no name itself: its vendor.
@@ -75,8 +75,9 @@ impl<'w> Scan<'w> {
                 (Some(b'\t'), Block::Vendor(_, None)) if line.get(1) == Some(&b'\t') => continue,
                 _ => {}
             }
-            let line = trim(line);
-            if is_too_long(line) || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
+            let whole = &line[..memchr::memchr(b'\r', line).unwrap_or(line.len())];
+            let line = trim(whole);
+            if is_too_long(whole) || matches!(line.iter().find(|c| !is_blank(**c)), None | Some(b'#')) {
                 continue;
             }
             let entry = match line {
@@ -92,7 +93,7 @@ impl<'w> Scan<'w> {
                 }
                 _ => None,
             };
-            found(Line { entry, raw: line, name, opens });
+            found(Line { entry, raw: whole, name, opens });
         }
     }
 }
@@ -245,9 +246,8 @@ fn hex(text: &[u8], digits: usize) -> Option<u16> {
     })
 }
 
-/// Cuts at a carriage return, then takes off one blank, as pciutils does.
+/// Takes off one blank, as pciutils does.
 fn trim(line: &[u8]) -> &[u8] {
-    let line = &line[..memchr::memchr(b'\r', line).unwrap_or(line.len())];
     match line {
         [head @ .., b' ' | b'\t'] => head,
         _ => line,

@@ -25,18 +25,29 @@ impl Redactor {
         // A CardBus bridge's header goes on to its subsystem ids.
         keep(0, if config.header_type() == HeaderType::CardBus { 0x44 } else { HEADER_SIZE });
 
-        let list = config.capabilities().items;
+        // Where a list is broken because what it points to answers ones, those stay, or
+        // the list would go on there.
+        let (list, extended) = (config.capabilities(), config.extended_capabilities());
+        if let Some(link) = list.broken_at
+            && let Some(at) = config.u8(usize::from(link)).map(|at| usize::from(at & !3))
+            && config.u8(at) == Some(0xff)
+        {
+            keep(at, at + 1);
+        }
+        if let Some(link) = extended.broken_at
+            && let Some(at) = config.u32(usize::from(link)).map(|header| (header >> 20 & 0xffc) as usize)
+            && config.u32(at) == Some(0xffff_ffff)
+        {
+            keep(at, at + 4);
+        }
+        let list = list.items;
         for capability in &list {
             let size = CAPABILITIES.iter().find(|(id, _)| *id == capability.id).map_or(2, |(_, size)| *size);
             let from = usize::from(capability.offset);
             let next = list.iter().map(|c| usize::from(c.offset)).filter(|&at| at > from).min();
             keep(from, (from + size).min(next.unwrap_or(0x100)));
         }
-        let list = config.extended_capabilities().items;
-        // The first place may hold nothing but the link to the others.
-        if !list.is_empty() {
-            keep(0x100, 0x104);
-        }
+        let list = extended.items;
         for capability in &list {
             let known = EXTENDED_CAPABILITIES.iter().find(|(id, _)| *id == capability.id);
             let size = known.map_or(4, |(_, size)| *size);

@@ -121,7 +121,16 @@ impl Redactor {
             }
             return Some((out, *treatment));
         }
-        glob::any(KERNEL_TREES, path).then(|| (self.path(path), Treatment::Withhold))
+        // What kind of names stands in a path that no rule knows is not known either.
+        let strict = |(before, name): (&str, &str)| match before {
+            "" | "net" | "block" | "holders" | "slaves" | "mapper" => self.component(before, name),
+            _ => self.node(name),
+        };
+        glob::any(KERNEL_TREES, path).then(|| {
+            let names = path.split('/').zip(path.split('/').skip(1)).map(strict);
+            let path = names.fold(String::new(), |path, name| path + "/" + &name);
+            (path, Treatment::Withhold)
+        })
     }
 
     /// The answer to what was asked at `path`; `None` where it is withheld.

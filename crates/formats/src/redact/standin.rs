@@ -177,7 +177,6 @@ fn identifier(text: &[u8]) -> Option<(usize, bool)> {
         text.len() >= form.len()
             && form.iter().zip(text).all(|(f, t)| match f {
                 b'x' => t.is_ascii_hexdigit(),
-                b':' => matches!(t, b':' | b'-'),
                 _ => f == t,
             })
             && ends(form.len())
@@ -189,7 +188,21 @@ fn identifier(text: &[u8]) -> Option<(usize, bool)> {
     if digits >= 32 && ends(digits) {
         return Some((digits, false));
     }
-    form(b"xx:xx:xx:xx:xx:xx").then_some((17, true))
+    // Six pairs are a MAC address; more are InfiniBand's, which has a serial number in it.
+    let pair = |at: usize| {
+        text.get(at..at + 2).is_some_and(|p| p.iter().all(u8::is_ascii_hexdigit))
+            && !text.get(at + 2).is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let mut length = 0;
+    while pair(length) {
+        length += 2;
+        if !matches!(text.get(length), Some(b':' | b'-')) {
+            break;
+        }
+        length += 1;
+    }
+    let length = if length % 3 == 0 { length.saturating_sub(1) } else { length };
+    (length >= 17).then_some((length, true))
 }
 
 #[cfg(test)]
@@ -217,13 +230,13 @@ mod tests {
     fn identifiers_in_the_middle_of_a_text() {
         let mut s = StandIns::default();
         let text = "root=UUID=0A5B3c4d-1111-2222-3333-444455556666 luks-0a5b3c4d-1111-2222-3333-444455556666 \
-            a 52:54:00:12:34:56,x 0123456789abcdef0123456789abcdef 0000:00:1f.6 00:11:22:33:44:5 ";
+            a 52:54:00:12:34:56,x 0123456789abcdef0123456789abcdef 0000:00:1f.6 00:11:22:33:44:5 11-22-33-44-55-66-77-88- ";
         let u = "00000000-0000-4000-8000-000000000001";
         assert_eq!(
             s.scrub(text),
             format!(
                 "root=UUID={u} luks-{u} a 02:00:00:00:00:01,x 00000000-0000-4000-8000-000000000002 \
-                 0000:00:1f.6 00:11:22:33:44:5 "
+                 0000:00:1f.6 00:11:22:33:44:5 02:00:00:00:00:02- "
             )
         );
         assert_eq!(s.scrub("\u{e4}52:54:00:12:34:56\u{e4}"), "\u{e4}02:00:00:00:00:01\u{e4}");

@@ -141,9 +141,17 @@ impl Redactor {
     /// See `crate::input` for the lines.
     pub(super) fn input(&mut self, text: &str) -> String {
         self.lines(text, |r, line| {
-            let plain = |s: &str| s.bytes().all(|c| c.is_ascii_alphanumeric() || b" =_".contains(&c));
+            let hex = |s: &str| !s.is_empty() && s.len() <= 16 && s.bytes().all(|c| c.is_ascii_hexdigit());
             Some(match line.split_once(": ")? {
-                ("I" | "B", rest) if plain(rest) => line.to_owned(),
+                ("I", rest) => {
+                    let known = ["Bus=%", "Vendor=%", "Product=%", "Version=%"];
+                    rest.split(' ').all(|word| glob::any(&known, word)).then(|| line.to_owned())?
+                }
+                ("B", rest) => {
+                    let (key, bits) = rest.split_once('=')?;
+                    let known = ["PROP", "EV", "KEY", "REL", "ABS", "MSC", "LED", "SND", "SW", "FF"];
+                    (known.contains(&key) && bits.trim_end().split(' ').all(hex)).then(|| line.to_owned())?
+                }
                 ("N", rest) => {
                     let name = rest.strip_prefix("Name=")?.trim_matches('"');
                     let known = glob::any(INPUTS, name);
