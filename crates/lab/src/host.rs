@@ -52,11 +52,11 @@ fn remove_leftovers() {
 /// Does this QEMU know the device?
 pub fn qemu_has(qemu: &str, device: &str) -> bool {
     // One device's help, not the list of all: that loads every module, and fails where one
-    // of them is from another build.
+    // of them is from another build. The exit code is 0 for unknown devices too.
     Command::new(qemu)
         .args(["-device", &format!("{device},help")])
         .output()
-        .is_ok_and(|output| output.status.success())
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(&format!("{device} options")))
 }
 
 impl Lab {
