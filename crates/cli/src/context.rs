@@ -171,14 +171,14 @@ pub(crate) struct Out {
 impl Out {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout();
-        let width = stdout.is_terminal().then(|| {
-            rustix::termios::tcgetwinsize(&stdout)
-                .ok()
-                .map(|size| usize::from(size.ws_col))
-                .filter(|w| *w > 0)
-        });
+        let width = if stdout.is_terminal() {
+            rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col))
+        } else {
+            // As ls and ps do: who pipes the output somewhere may say how wide that is.
+            std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())
+        };
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        Self { out: BufWriter::with_capacity(64 << 10, stdout.lock()), width: width.flatten(), colour }
+        Self { out: BufWriter::with_capacity(64 << 10, stdout.lock()), width: width.filter(|w| *w > 0), colour }
     }
 
     /// Writes what `f` writes, and flushes.

@@ -81,7 +81,8 @@ fn step(number: u32, text: &str) {
 /// Shows a command as typed, runs it, shows what it printed.
 fn typed(lab: &Lab, line: &str) -> Result<Output> {
     println!("    host# {line}");
-    let output = lab.script(line).run()?;
+    // Tables as wide as most terminals are, less the margin.
+    let output = lab.script(line).env("COLUMNS", "116").run()?;
     for line in String::from_utf8_lossy(&output.transcript).lines() {
         println!("    {}", line.trim_end_matches('\r'));
     }
