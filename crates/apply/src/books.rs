@@ -172,8 +172,26 @@ impl Guard<'_> {
             Err(error) => return Err(BooksError::File { verb: "look at", path: JOURNAL.into(), error }),
         }
         let journal = Journal { target: self.target };
-        journal.write(&Record::Plan { version: PLAN_VERSION, plan: plan.clone() })?;
+        journal.write(&Record::Plan { version: PLAN_VERSION, plan: plan.clone() }).inspect_err(|_| {
+            // Nothing was begun; what may stand there is work left for nobody.
+            let _ = journal.close();
+        })?;
         Ok(journal)
+    }
+
+    /// Goes on with the journal of an interrupted change. A last line that was cut off is
+    /// taken away first, or the next record would end it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn resume_journal<'g>(&'g self, found: &Interrupted) -> Result<Journal<'g>, BooksError> {
+        if found.torn {
+            let mut bytes = Vec::new();
+            self.target.read(JOURNAL, &mut bytes).map_err(file("read", JOURNAL))?;
+            let whole = bytes.iter().rposition(|c| *c == b'\n').map_or(0, |end| end + 1);
+            self.target.store(JOURNAL, &bytes[..whole], 0o600).map_err(file("write", JOURNAL))?;
+        }
+        Ok(Journal { target: self.target })
     }
 }
 
@@ -198,10 +216,15 @@ pub enum Record {
         /// Which.
         step: usize,
     },
-    /// Everything from step `from` back to the first is being undone.
+    /// The first `from` steps are being undone, the last of them first.
     Undo {
-        /// From which.
+        /// How many.
         from: usize,
+    },
+    /// Step `step` was undone and read back.
+    Undone {
+        /// Which.
+        step: usize,
     },
 }
 
@@ -221,11 +244,23 @@ impl Journal<'_> {
         self.target.append(JOURNAL, line.as_bytes()).map_err(file("write", JOURNAL))
     }
 
+    /// Announces that the first `from` steps will be undone.
+    ///
+    /// # Errors
+    /// As [`Journal::write`].
+    pub fn start_undo(&self, plan: &Plan, from: usize) -> Result<(), BooksError> {
+        // Somebody may have removed the file; without the plan the record means nothing.
+        if self.target.stat(JOURNAL).is_err_and(Errno::is_absent) {
+            self.write(&Record::Plan { version: PLAN_VERSION, plan: plan.clone() })?;
+        }
+        self.write(&Record::Undo { from })
+    }
+
     /// Ends it: everything it announced is done, or undone.
     ///
     /// # Errors
     /// Where the file cannot be removed.
-    pub fn close(self) -> Result<(), BooksError> {
+    pub fn close(&self) -> Result<(), BooksError> {
         self.target.remove(JOURNAL).map_err(file("remove", JOURNAL))
     }
 }
@@ -237,6 +272,10 @@ pub struct Interrupted {
     pub plan: Plan,
     /// How many of its steps were begun; the last of them may or may not have been done.
     pub begun: usize,
+    /// Where it was being undone already: the steps that still have to be, in order.
+    pub undoing: Option<Vec<usize>>,
+    /// The last line was cut off.
+    pub torn: bool,
 }
 
 /// Reads the journal of an interrupted change; `None` where there is none. A last line
@@ -253,12 +292,13 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
     }
     let text = String::from_utf8_lossy(&bytes);
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let torn = !text.is_empty() && !text.ends_with('\n');
     let mut found: Option<Interrupted> = None;
     for (number, line) in whole.lines().enumerate() {
         let malformed = |why: String| BooksError::Malformed { path: JOURNAL.into(), line: number + 1, why };
         match (serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?, &mut found) {
             (Record::Plan { version, plan }, None) if version == PLAN_VERSION => {
-                found = Some(Interrupted { plan, begun: 0 });
+                found = Some(Interrupted { plan, begun: 0, undoing: None, torn });
             }
             (Record::Plan { version, .. }, None) => {
                 return Err(malformed(format!("version {version}; this passthru knows {PLAN_VERSION}")));
@@ -266,7 +306,13 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
             (Record::Begin { step }, Some(found)) if step < found.plan.steps.len() => {
                 found.begun = found.begun.max(step + 1);
             }
-            (Record::Done { .. } | Record::Undo { .. }, Some(_)) => {}
+            (Record::Done { .. }, Some(_)) => {}
+            (Record::Undo { from }, Some(found)) if from <= found.plan.steps.len() => {
+                found.undoing.get_or_insert_with(|| (0..from).collect());
+            }
+            (Record::Undone { step }, Some(Interrupted { undoing: Some(undoing), .. })) => {
+                undoing.retain(|left| *left != step);
+            }
             (record, _) => return Err(malformed(format!("{record:?} makes no sense there"))),
         }
     }
@@ -281,5 +327,7 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
             notes: Vec::new(),
         },
         begun: 0,
+        undoing: None,
+        torn,
     })))
 }

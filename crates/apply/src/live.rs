@@ -174,8 +174,11 @@ impl Target for Live {
                 .mode(0o600)
                 .custom_flags(flags(OFlags::NOFOLLOW))
                 .open(path)?;
-            file.write_all(bytes)?;
-            file.sync_data()
+            let before = file.metadata()?.len();
+            file.write_all(bytes).and_then(|()| file.sync_data()).inspect_err(|_| {
+                // Half a record, of a disk that is full, would spoil the next one.
+                let _ = file.set_len(before);
+            })
         };
         write().map_err(|e| errno(&e))
     }

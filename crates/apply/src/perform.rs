@@ -81,6 +81,12 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether the device is not there any more: nothing of it can be done or undone.
+    #[must_use]
+    pub fn device_is_gone(&self) -> bool {
+        matches!(self, Self::Look { path, error } if error.is_absent() && path.starts_with("/sys/bus/pci/devices/"))
+    }
+
     /// Whether the host is certainly as it was before the step.
     #[must_use]
     pub const fn without_effect(&self) -> bool {
@@ -174,7 +180,7 @@ impl<'a> Performer<'a> {
         }
         // A zero-length write does nothing; a newline clears it.
         self.write(&path, value.unwrap_or("\n"))?;
-        let found = self.read_override(&path)?;
+        let found = self.read_override(&path).map_err(|error| not_seen(error, &unset(value)))?;
         if found.as_deref() != value {
             return Err(StepError::NotSo {
                 what: path,
@@ -204,7 +210,7 @@ impl<'a> Performer<'a> {
             }
         }
         self.write(&attribute_of(device, "driver/unbind"), &device.to_string())?;
-        match self.driver(device)? {
+        match self.driver(device).map_err(|error| not_seen(error, "none"))? {
             None => Ok(()),
             Some(found) => Err(StepError::NotSo {
                 what: format!("the driver of {device}"),
@@ -228,20 +234,22 @@ impl<'a> Performer<'a> {
         }
         // Its success says nothing: it is 0 also when no driver took the device.
         self.write("/sys/bus/pci/drivers_probe", &device.to_string())?;
-        let mut found = self.driver(device)?;
+        let look = || self.driver(device).map_err(|error| not_seen(error, driver));
+        let mut found = look()?;
         for _ in 0..LOOKS {
             if found.is_some() {
                 break;
             }
             self.guard.target.pause(LOOK_INTERVAL);
-            found = self.driver(device)?;
+            found = look()?;
         }
         match found {
             Some(found) if found == driver => Ok(()),
             found => {
-                // The wrong driver took it: leave it as the step found it, on none.
+                // The wrong driver took it: leave it as the step found it, on none. Where
+                // that fails too, undoing meets it and says so.
                 if let Some(wrong) = &found {
-                    self.unbind(device, wrong)?;
+                    let _ = self.unbind(device, wrong);
                 }
                 Err(StepError::NotSo {
                     what: format!("the driver of {device}"),
@@ -277,6 +285,18 @@ pub(crate) fn driver(guard: &Guard<'_>, device: Address) -> Result<Option<String
             Ok(None)
         }
         Err(error) => Err(StepError::Look { path, error }),
+    }
+}
+
+/// Looking failed after something was written: that is no longer a step without effect.
+fn not_seen(error: StepError, expected: &str) -> StepError {
+    match error {
+        StepError::Look { path, error } => StepError::NotSo {
+            what: path,
+            expected: expected.to_owned(),
+            found: format!("not to be seen: {error}"),
+        },
+        other => other,
     }
 }
 

@@ -60,7 +60,8 @@ pub trait Target: Source {
     /// Appends to a file (mode 0600), and returns when the bytes are safe.
     ///
     /// # Errors
-    /// The error of any of the calls.
+    /// The error of any of the calls; then all of it is there or nothing, as far as the
+    /// system lets half a write be taken back.
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Errno>;
 
     /// Removes a file. One that is not there is removed already.

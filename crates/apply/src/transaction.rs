@@ -7,7 +7,6 @@ use passthru_host::NoHost;
 use passthru_model::plan::NoPlan;
 use passthru_model::{LeaseRecord, Plan, Snapshot, Step, Wants};
 use passthru_pci::Address;
-use passthru_plan::undo::undo;
 
 use crate::books::{self, BooksError, Guard, Journal, Record};
 use crate::perform::{Performer, StepError, driver};
@@ -118,8 +117,8 @@ fn state(guard: &Guard<'_>, device: Address) -> Result<State, StepError> {
 /// Carries out a plan under the lock.
 ///
 /// # Errors
-/// [`ChangeError::Failed`] where a step failed; [`ChangeError::Books`] where the journal
-/// could not be opened, in which case nothing was done.
+/// [`ChangeError::Failed`] where a step failed, or the journal could not be closed;
+/// [`ChangeError::Books`] where it could not be opened, in which case nothing was done.
 pub fn apply(guard: &Guard<'_>, plan: &Plan) -> Result<(), ChangeError> {
     if plan.steps.is_empty() {
         return Ok(());
@@ -130,43 +129,37 @@ pub fn apply(guard: &Guard<'_>, plan: &Plan) -> Result<(), ChangeError> {
     let before: Vec<_> = devices.iter().map(|d| (*d, state(guard, *d))).collect();
     let journal = guard.open_journal(plan)?;
     let mut performer = Performer::new(guard);
+    let Err((index, error)) = forward(&journal, &mut performer, plan) else { return Ok(()) };
+    let from = if error.without_effect() { index } else { index + 1 };
+    // Undoing goes on without its record: what the journal is for is a second misfortune.
+    let _ = journal.start_undo(plan, from);
+    let todo: Vec<usize> = (0..from).collect();
+    let errors = recover::take_back(&journal, &mut performer, plan, &todo);
+    let mut left: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    left.extend(differences(guard, &before));
+    if left.is_empty() {
+        left.extend(journal.close().err().map(|error| error.to_string()));
+    }
+    let step = plan.steps[index].clone();
+    Err(ChangeError::Failed(Box::new(Failure { index, step, error, left })))
+}
+
+/// Every step and the end of the journal; or the step that failed, and why. A change
+/// whose journal stays is none: the next process would undo it.
+fn forward(
+    journal: &Journal<'_>,
+    performer: &mut Performer<'_>,
+    plan: &Plan,
+) -> Result<(), (usize, StepError)> {
     for (index, step) in plan.steps.iter().enumerate() {
-        let done = journal
+        journal
             .write(&Record::Begin { step: index })
             .map_err(StepError::from)
             .and_then(|()| performer.perform(step))
-            .and_then(|()| Ok(journal.write(&Record::Done { step: index })?));
-        if let Err(error) = done {
-            let from = if error.without_effect() { index } else { index + 1 };
-            let mut left = take_back(&journal, &mut performer, &plan.steps[..from]);
-            left.extend(differences(guard, &before));
-            if left.is_empty() {
-                journal.close()?;
-            }
-            let step = step.clone();
-            return Err(ChangeError::Failed(Box::new(Failure { index, step, error, left })));
-        }
+            .and_then(|()| Ok(journal.write(&Record::Done { step: index })?))
+            .map_err(|error| (index, error))?;
     }
-    journal.close()?;
-    Ok(())
-}
-
-/// Undoes steps in reverse; goes on after a failure, and tells of each.
-fn take_back(journal: &Journal<'_>, performer: &mut Performer<'_>, steps: &[Step]) -> Vec<String> {
-    let mut left = Vec::new();
-    performer.let_go();
-    // Undoing goes on without its record: the steps are safe to repeat.
-    if let Err(error) = journal.write(&Record::Undo { from: steps.len() }) {
-        left.push(error.to_string());
-    }
-    for step in steps.iter().rev() {
-        for back in undo(step) {
-            if let Err(error) = performer.perform(&back) {
-                left.push(error.to_string());
-            }
-        }
-    }
-    left
+    journal.close().map_err(|error| (plan.steps.len() - 1, error.into()))
 }
 
 /// What is read back after an undo and is not as it was.

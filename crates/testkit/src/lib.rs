@@ -2,6 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`fake`] | a kernel in memory that reacts, a source and a target at once |
+//! | [`hosts`] | generated hosts on the fake kernel, which shrink |
 //! | [`synthetic`] | hosts of any size as directories, for benches |
 
+pub mod fake;
+pub mod hosts;
 pub mod synthetic;

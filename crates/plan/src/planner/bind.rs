@@ -7,7 +7,7 @@ use passthru_model::plan::{Loss, NoPlan, PLAN_VERSION};
 use passthru_model::{Device, Fact, Intent, Lease, LeaseRecord, Plan, Reason, Refusal, Snapshot, Step};
 use passthru_pci::Address;
 
-use super::lease_of;
+use super::{broken_lease, lease_of};
 use crate::lending::{self, companions, firmware_mapping, iommu_refusal};
 use crate::uses::{Uses, is_vfio_driver};
 
@@ -61,6 +61,9 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     let mut changed = Vec::new();
     let mut leases = Vec::new();
     for device in &devices {
+        if let Some(no) = broken_lease(wish.leases, device.address) {
+            return Err(no);
+        }
         let on_target = device.driver.known().is_some_and(|d| **d == *wish.driver);
         match (on_target, lease_of(wish.leases, device.address)) {
             (true, Some(_)) => {
@@ -256,16 +259,25 @@ fn steps(
     plan: &mut Plan,
 ) -> Result<(), NoPlan> {
     let target = wish.driver.to_owned();
-    if !changed.is_empty() {
-        match &snapshot.drivers {
-            Fact::Known(drivers) if drivers.contains(&target) => {}
-            // A driver is named `vfio-pci`, its module `vfio_pci`; modprobe takes both.
-            _ => plan.steps.push(Step::LoadModule { module: target.clone() }),
+    let loaded = snapshot.drivers.known().is_some_and(|drivers| drivers.contains(&target));
+    let mut cleared = Vec::new();
+    if !changed.is_empty() && !loaded {
+        // A driver that is being loaded takes every function that waits for it by its
+        // override. One of ours would be bound by a step that nothing undoes.
+        for lease in &leases {
+            if lease.original_driver.is_none() && lease.original_override.as_ref() == Some(&target) {
+                let (device, before) = (lease.device, Some(target.clone()));
+                plan.steps.push(Step::SetOverride { device, before, value: None });
+                cleared.push(device);
+            }
         }
+        // A driver is named `vfio-pci`, its module `vfio_pci`; modprobe takes both.
+        plan.steps.push(Step::LoadModule { module: target.clone() });
     }
     let mut before = Vec::new();
     for lease in leases {
-        before.push((lease.device, lease.original_override.clone()));
+        let found = lease.original_override.clone().filter(|_| !cleared.contains(&lease.device));
+        before.push((lease.device, found));
         if let Some(old) = lease_of(wish.leases, lease.device) {
             plan.steps.push(Step::CloseLease { lease: old.clone() });
         }

@@ -5,7 +5,7 @@ use passthru_model::{Device, Fact, Intent, Lease, LeaseRecord, Plan, Reason, Ref
 use passthru_pci::Address;
 
 use super::bind::hint;
-use super::lease_of;
+use super::{broken_lease, lease_of};
 use crate::lending;
 use crate::uses::{Uses, is_vfio_driver};
 
@@ -61,6 +61,10 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
     let mut closed = Vec::new();
     for address in wish.devices {
         let lease = lease_of(wish.leases, *address);
+        // With `adopt` somebody says where it goes, whatever the record said.
+        if let Some(no) = broken_lease(wish.leases, *address).filter(|_| wish.adopt.is_none()) {
+            return Err(no);
+        }
         let Some(device) = snapshot.device(*address) else {
             let Some(lease) = lease else { return Err(NoPlan::NoDevice(*address)) };
             plan.notes.push(format!("{address} is not there any more: its lease is closed"));
