@@ -9,6 +9,7 @@ use passthru_plan::select::{self, SelectError};
 
 use crate::args::{Color, Global};
 use crate::exit::{Code, Failure};
+use crate::terminal::{Printable, clean, say};
 
 /// What every verb is given.
 pub(crate) struct Context {
@@ -68,7 +69,7 @@ impl Context {
     /// A line to standard error that `--quiet` leaves out.
     pub(crate) fn note(&self, line: &str) {
         if !self.global.quiet {
-            eprintln!("{line}");
+            say(&clean(line));
         }
     }
 }
@@ -162,7 +163,7 @@ pub(crate) fn parse_reasons(names: &[String]) -> Result<Vec<Reason>, Failure> {
 
 /// Standard output for data, buffered. A reader that went away is no failure.
 pub(crate) struct Out {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Printable<StdoutLock<'static>>>,
     /// Width of the terminal in columns; `None` where the output is none.
     pub(crate) width: Option<usize>,
     pub(crate) colour: bool,
@@ -178,7 +179,11 @@ impl Out {
             std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())
         };
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        Self { out: BufWriter::with_capacity(64 << 10, stdout.lock()), width: width.filter(|w| *w > 0), colour }
+        Self {
+            out: BufWriter::with_capacity(64 << 10, Printable { inner: stdout.lock(), colour }),
+            width: width.filter(|w| *w > 0),
+            colour,
+        }
     }
 
     /// Writes what `f` writes, and flushes.

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::terminal::{clean, say};
+
 /// How a verb ends. Under `run` the guest program's own code takes the place of
 /// [`Code::Done`], and failures before it started are all 125
 /// ([`Code::under_run`]).
@@ -90,12 +92,12 @@ impl Failure {
     pub fn print(&self) {
         let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-        anstream::eprintln!("{error}error:{error:#} {}", self.message);
+        say(&format!("{error}error:{error:#} {}", clean(&self.message)));
         for line in &self.details {
-            anstream::eprintln!("  {line}");
+            say(&format!("  {}", clean(line)));
         }
         for line in &self.hints {
-            anstream::eprintln!("{hint}hint:{hint:#} {line}");
+            say(&format!("{hint}hint:{hint:#} {}", clean(line)));
         }
     }
 }

@@ -7,14 +7,14 @@
 //! | `context` | the source that was asked for, and where output goes |
 //! | `commands` | one file per verb |
 //! | `render` | tables, lines, JSON views |
-
-#![allow(clippy::print_stderr, reason = "words to people are this crate's job; data goes through `Out`")]
+//! | `terminal` | what may reach a terminal |
 
 pub mod args;
 mod commands;
 mod context;
 pub mod exit;
 mod render;
+mod terminal;
 
 use std::process::ExitCode;
 
