@@ -44,7 +44,9 @@ pub(super) fn blocks(ask: &mut Asker<'_>) -> Seen<Block> {
             } else {
                 Fact::Absent
             },
-            hidden: ask.text(None, "block.hidden", &at("hidden"), flag) == Fact::Known(true),
+            // Only NVMe multipath makes hidden disks (`nvme0c0n1`): others are not asked.
+            hidden: name.starts_with("nvme")
+                && ask.text(None, "block.hidden", &at("hidden"), flag) == Fact::Known(true),
             name: name.clone(),
         });
     }
@@ -100,11 +102,48 @@ pub(super) fn mounts(ask: &mut Asker<'_>) -> Seen<Mount> {
         }
     }
     other_namespaces(ask, &mut items, &mut blind);
+    btrfs_members(ask, &mut items, &mut blind);
     items.sort_unstable_by(|a, b| {
         (a.number, &a.point, &a.source, &a.kind).cmp(&(b.number, &b.point, &b.source, &b.kind))
     });
     items.dedup();
     Seen::new(items, blind)
+}
+
+/// A btrfs spans several disks, and `/proc` shows its mounts with one of them only. The
+/// others are told of as if they were mounted at the same points.
+fn btrfs_members(ask: &mut Asker<'_>, items: &mut Vec<Mount>, blind: &mut Vec<Blind>) {
+    const FILE_SYSTEMS: &str = "/sys/fs/btrfs";
+    const WHAT: &str = "the disks of a btrfs";
+    for id in ask.names(FILE_SYSTEMS, WHAT, blind) {
+        // Beside the file systems, which are there while they are mounted, stands `features`.
+        let members = ask.names(&format!("{FILE_SYSTEMS}/{id}/devices"), WHAT, blind);
+        if members.len() < 2 {
+            continue;
+        }
+        let nodes: Vec<String> = members.iter().map(|name| format!("/dev/{name}")).collect();
+        let mapped: Vec<String> = members
+            .iter()
+            .filter(|name| name.starts_with("dm-"))
+            .filter_map(|name| {
+                let path = format!("/sys/class/block/{name}/dm/name");
+                ask.text(None, "block.mapper_name", &path, some_text)
+                    .known()
+                    .map(|n| format!("/dev/mapper/{n}"))
+            })
+            .collect();
+        let here =
+            |m: &&Mount| m.kind == "btrfs" && (nodes.contains(&m.source) || mapped.contains(&m.source));
+        let mut found: Vec<Mount> = items.iter().filter(here).cloned().collect();
+        if found.is_empty() {
+            // Mounted under a name that is none of these, or where it cannot be seen.
+            let point = "(somewhere, as btrfs)".to_owned();
+            found.push(Mount { number: (0, 0), point, kind: "btrfs".into(), source: String::new() });
+        }
+        for node in nodes {
+            items.extend(found.iter().map(|m| Mount { source: node.clone(), ..m.clone() }));
+        }
+    }
 }
 
 fn mount_table(
