@@ -14,7 +14,6 @@ const SHOWN: usize = 60;
 pub(crate) struct Asker<'a> {
     pub(crate) source: &'a dyn Source,
     pub(crate) unread: Vec<Unread>,
-    pub(crate) blind: Vec<Blind>,
     buffer: Vec<u8>,
 }
 
@@ -26,7 +25,7 @@ pub(crate) fn means_absent(error: Errno) -> bool {
 
 impl<'a> Asker<'a> {
     pub(crate) fn new(source: &'a dyn Source) -> Self {
-        Self { source, unread: Vec::new(), blind: Vec::new(), buffer: Vec::with_capacity(8192) }
+        Self { source, unread: Vec::new(), buffer: Vec::with_capacity(8192) }
     }
 
     /// Notes that something could not be read, and gives the fact for it.

@@ -25,6 +25,34 @@ pub struct NoHost {
 /// # Errors
 /// [`NoHost`] where the PCI devices cannot be listed.
 pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> {
+    // Who uses what is found without looking at the devices: both are read at once where
+    // the source can be asked from two threads.
+    let second = if wants.usage { source.another() } else { None };
+    std::thread::scope(|scope| {
+        let usage = second.map(|source| {
+            scope.spawn(move || {
+                let mut ask = Asker::new(&*source);
+                (usage::read(&mut ask), ask.unread)
+            })
+        });
+        let read = read_all(source, wants, usage.is_none());
+        let usage = usage.map(|thread| match thread.join() {
+            Ok(usage) => usage,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        let mut snapshot = read?;
+        if let Some((usage, unread)) = usage {
+            snapshot.usage = usage;
+            snapshot.unread.extend(unread);
+        }
+        // One order, whoever was asked first.
+        snapshot.unread.sort_by(|a, b| (a.device, &a.path, a.field).cmp(&(b.device, &b.path, b.field)));
+        Ok(snapshot)
+    })
+}
+
+/// Everything on this thread; the usage only if `with_usage`.
+fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snapshot, NoHost> {
     let mut ask = Asker::new(source);
     let mut devices =
         devices::read(&mut ask, wants).map_err(|error| NoHost { path: devices::DEVICES, error })?;
@@ -56,7 +84,7 @@ pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> 
         iommu_units: groups::units(&mut ask),
         names,
         names_from,
-        usage: if wants.usage { usage::read(&mut ask) } else { Usage::default() },
+        usage: if wants.usage && with_usage { usage::read(&mut ask) } else { Usage::default() },
         drivers: match source.list("/sys/bus/pci/drivers") {
             Ok(names) => Fact::Known(names),
             Err(error) => ask.failed(None, "drivers", "/sys/bus/pci/drivers", error),
@@ -68,7 +96,6 @@ pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> 
         devices,
         groups: all_groups,
         unread: ask.unread,
-        blind: ask.blind,
     })
 }
 

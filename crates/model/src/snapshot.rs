@@ -7,7 +7,7 @@ use passthru_formats::pci_ids::Names;
 use passthru_pci::Address;
 
 use crate::device::Device;
-use crate::fact::{Blind, Fact};
+use crate::fact::Fact;
 use crate::usage::Usage;
 
 /// Where a snapshot was read from.
@@ -135,8 +135,6 @@ pub struct Snapshot {
     pub boot_id: Fact<String>,
     /// What was asked for and could not be read.
     pub unread: Vec<Unread>,
-    /// Whole directories that could not be listed.
-    pub blind: Vec<Blind>,
 }
 
 impl Snapshot {

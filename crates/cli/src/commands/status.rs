@@ -9,7 +9,7 @@ use super::bind::books_failure;
 use super::print_json;
 use crate::context::{Context, Out};
 use crate::exit::{Code, Outcome};
-use crate::render::table::{self, Column};
+use crate::render::table::{self, Cells, Column};
 use crate::render::words;
 
 #[derive(Serialize)]
@@ -62,32 +62,34 @@ pub(crate) fn run(context: &Context) -> Outcome {
     }
     let snapshot = context.snapshot(&*source, &Wants { usage: true, ..Wants::default() })?;
     let uses = Uses::of(&snapshot);
-    let rows: Vec<Vec<String>> = valid
-        .iter()
-        .map(|lease| {
-            let device = snapshot.device(lease.device);
-            let held: Vec<String> = uses
-                .device(lease.device)
-                .iter()
-                .filter(|u| u.blocks == Some(passthru_model::Reason::Held))
-                .map(passthru_plan::uses::Use::line)
-                .collect();
-            vec![
-                lease.device.to_string(),
-                lease.id.to_string(),
-                device.map_or_else(|| "gone".into(), |d| words::short(&d.driver)),
-                lease.original_driver.clone().unwrap_or_else(|| "no driver".into()),
-                if held.is_empty() { "-".into() } else { held.join("; ") },
-            ]
-        })
-        .collect();
+    let mut cells = Cells::default();
+    for lease in &valid {
+        let device = snapshot.device(lease.device);
+        let held: Vec<String> = uses
+            .device(lease.device)
+            .iter()
+            .filter(|u| u.blocks == Some(passthru_model::Reason::Held))
+            .map(passthru_plan::uses::Use::line)
+            .collect();
+        cells.add(|text| words::put(text, lease.device));
+        cells.add(|text| words::put(text, lease.id));
+        cells.add(|text| match device {
+            Some(device) => words::push_short(text, &device.driver),
+            None => text.push_str("gone"),
+        });
+        cells.add(|text| text.push_str(lease.original_driver.as_deref().unwrap_or("no driver")));
+        cells.add(|text| match held.as_slice() {
+            [] => text.push('-'),
+            held => text.push_str(&held.join("; ")),
+        });
+    }
     let columns = ["DEVICE", "ID", "DRIVER NOW", "WAS ON", "HELD BY"]
         .map(|title| Column { title, narrowest: (title == "HELD BY").then_some(12) });
     Out::new().write(|out, width, colour| {
-        if rows.is_empty() {
+        if valid.is_empty() {
             writeln!(out, "no leases")
         } else {
-            table::write(out, &columns, &rows, width, colour)
+            table::write(out, &columns, &cells, width, colour)
         }
     })?;
     for record in broken {

@@ -6,8 +6,8 @@ use passthru_model::{Device, Snapshot};
 use passthru_plan::lending::Lending;
 use passthru_plan::uses::Uses;
 
-use super::table::{self, Column};
-use super::words;
+use super::table::{self, Cells, Column};
+use super::words::{self, put};
 
 /// A column of `list`: its name for `-o`, its heading, how narrow it may become, and what
 /// it shows.
@@ -15,7 +15,7 @@ struct Kind {
     name: &'static str,
     title: &'static str,
     narrowest: Option<usize>,
-    cell: fn(&View<'_>, &Row<'_>) -> String,
+    cell: fn(&mut String, &View<'_>, &Row<'_>),
 }
 
 /// What rows are made from.
@@ -36,59 +36,83 @@ const KINDS: &[Kind] = &[
         name: "address",
         title: "ADDRESS",
         narrowest: None,
-        cell: |v, r| words::address(r.device, v.with_domains),
+        cell: |t, v, r| words::push_address(t, r.device, v.with_domains),
     },
     Kind {
         name: "class",
         title: "CLASS",
         narrowest: Some(12),
-        cell: |v, r| words::class(v.snapshot, r.device),
+        cell: |t, v, r| words::push_class(t, v.snapshot, r.device),
     },
-    Kind { name: "name", title: "NAME", narrowest: Some(16), cell: |v, r| words::name(v.snapshot, r.device) },
+    Kind {
+        name: "name",
+        title: "NAME",
+        narrowest: Some(16),
+        cell: |t, v, r| words::push_name(t, v.snapshot, r.device),
+    },
     Kind {
         name: "device",
         title: "DEVICE",
         narrowest: Some(20),
-        cell: |v, r| format!("{}: {}", words::class(v.snapshot, r.device), words::name(v.snapshot, r.device)),
+        cell: |t, v, r| {
+            words::push_class(t, v.snapshot, r.device);
+            t.push_str(": ");
+            words::push_name(t, v.snapshot, r.device);
+        },
     },
-    Kind { name: "id", title: "ID", narrowest: None, cell: |_, r| words::short(&r.device.id) },
+    Kind { name: "id", title: "ID", narrowest: None, cell: |t, _, r| words::push_short(t, &r.device.id) },
     Kind {
         name: "subsystem",
         title: "SUBSYSTEM",
         narrowest: None,
-        cell: |_, r| words::short(&r.device.subsystem),
+        cell: |t, _, r| words::push_short(t, &r.device.subsystem),
     },
     Kind {
         name: "revision",
         title: "REV",
         narrowest: None,
-        cell: |_, r| match r.device.revision.known() {
-            Some(revision) => format!("{revision:02x}"),
-            None => words::short(&r.device.revision),
+        cell: |t, _, r| match r.device.revision.known() {
+            Some(revision) => put(t, format_args!("{revision:02x}")),
+            None => words::push_short(t, &r.device.revision),
         },
     },
-    Kind { name: "driver", title: "DRIVER", narrowest: None, cell: |_, r| words::short(&r.device.driver) },
-    Kind { name: "group", title: "GROUP", narrowest: None, cell: |_, r| words::short(&r.device.group) },
+    Kind {
+        name: "driver",
+        title: "DRIVER",
+        narrowest: None,
+        cell: |t, _, r| words::push_short(t, &r.device.driver),
+    },
+    Kind {
+        name: "group",
+        title: "GROUP",
+        narrowest: None,
+        cell: |t, _, r| words::push_short(t, &r.device.group),
+    },
     Kind {
         name: "bus",
         title: "BUS",
         narrowest: None,
-        cell: |_, r| format!("{:#04x}", r.device.address.bus()),
+        cell: |t, _, r| put(t, format_args!("{:#04x}", r.device.address.bus())),
     },
     Kind {
         name: "slot",
         title: "SLOT",
         narrowest: None,
-        cell: |_, r| format!("{:#04x}", r.device.address.device()),
+        cell: |t, _, r| put(t, format_args!("{:#04x}", r.device.address.device())),
     },
     Kind {
         name: "function",
         title: "FUNCTION",
         narrowest: None,
-        cell: |_, r| format!("{:#x}", r.device.address.function()),
+        cell: |t, _, r| put(t, format_args!("{:#x}", r.device.address.function())),
     },
-    Kind { name: "uses", title: "USED BY", narrowest: Some(12), cell: |v, r| uses(v, r.device) },
-    Kind { name: "lend", title: "LEND", narrowest: Some(10), cell: |_, r| words::lending(&r.lending) },
+    Kind { name: "uses", title: "USED BY", narrowest: Some(12), cell: |t, v, r| push_uses(t, v, r.device) },
+    Kind {
+        name: "lend",
+        title: "LEND",
+        narrowest: Some(10),
+        cell: |t, _, r| t.push_str(&words::lending(&r.lending)),
+    },
 ];
 
 /// Named views of `-o`.
@@ -128,13 +152,18 @@ impl Columns {
 }
 
 /// What uses a device: everything that blocks, or else everything.
-fn uses(view: &View<'_>, device: &Device) -> String {
+fn push_uses(text: &mut String, view: &View<'_>, device: &Device) {
     let uses = view.uses.device(device.address);
     let blocking = uses.iter().filter(|u| u.blocks.is_some()).count();
     let shown = if blocking > 0 { &uses[..blocking] } else { uses };
-    match shown {
-        [] => "-".into(),
-        all => all.iter().map(passthru_plan::uses::Use::line).collect::<Vec<_>>().join("; "),
+    if shown.is_empty() {
+        text.push('-');
+    }
+    for (number, found) in shown.iter().enumerate() {
+        if number > 0 {
+            text.push_str("; ");
+        }
+        text.push_str(&found.line());
     }
 }
 
@@ -149,7 +178,11 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     let heads: Vec<Column> =
         columns.0.iter().map(|k| Column { title: k.title, narrowest: k.narrowest }).collect();
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.0.iter().map(|k| (k.cell)(view, row)).collect()).collect();
+    let mut cells = Cells::default();
+    for row in rows {
+        for kind in &columns.0 {
+            cells.add(|text| (kind.cell)(text, view, row));
+        }
+    }
     table::write(out, &heads, &cells, terminal, colour)
 }

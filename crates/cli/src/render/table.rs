@@ -17,32 +17,55 @@ pub(crate) struct Column {
     pub(crate) narrowest: Option<usize>,
 }
 
+/// Cells, row by row, in one piece of memory: a large host has tens of thousands of them.
+#[derive(Debug, Default)]
+pub(crate) struct Cells {
+    text: String,
+    /// Where each cell ends in the text, and how many columns it takes.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Cells {
+    /// Adds the next cell, which `fill` appends to the text it is given.
+    pub(crate) fn add(&mut self, fill: impl FnOnce(&mut String)) {
+        let start = self.text.len();
+        fill(&mut self.text);
+        self.ends.push((self.text.len(), columns_of(&self.text[start..])));
+    }
+}
+
 /// Writes rows under headings. On a terminal the columns that may be narrowed are, the
 /// widest first, until the rows fit.
 pub(crate) fn write(
     out: &mut dyn Write,
     columns: &[Column],
-    rows: &[Vec<String>],
+    cells: &Cells,
     terminal: Option<usize>,
     colour: bool,
 ) -> io::Result<()> {
-    let width = columns_of;
-    let mut widths: Vec<usize> = columns.iter().map(|c| width(c.title)).collect();
-    for row in rows {
-        for (cell, w) in row.iter().zip(&mut widths) {
-            *w = (*w).max(width(cell));
+    let mut widths: Vec<usize> = columns.iter().map(|c| columns_of(c.title)).collect();
+    for row in cells.ends.chunks_exact(columns.len().max(1)) {
+        for ((_, width), widest) in row.iter().zip(&mut widths) {
+            *widest = (*widest).max(*width);
         }
     }
     if let Some(terminal) = terminal {
         fit(&mut widths, columns, terminal);
     }
     let bold = if colour { Style::new().bold() } else { Style::new() };
-    let titles: Vec<String> = columns.iter().map(|c| c.title.to_owned()).collect();
+    let titles: Vec<(&str, usize)> = columns.iter().map(|c| (c.title, columns_of(c.title))).collect();
     write!(out, "{bold}")?;
     line(out, &titles, &widths)?;
     write!(out, "{bold:#}")?;
-    for row in rows {
-        line(out, row, &widths)?;
+    let mut row = Vec::with_capacity(columns.len());
+    let mut start = 0;
+    for ends in cells.ends.chunks_exact(columns.len().max(1)) {
+        row.clear();
+        for (end, width) in ends {
+            row.push((&cells.text[start..*end], *width));
+            start = *end;
+        }
+        line(out, &row, &widths)?;
     }
     Ok(())
 }
@@ -72,10 +95,10 @@ fn fit(widths: &mut [usize], columns: &[Column], terminal: usize) {
     }
 }
 
-fn line(out: &mut dyn Write, cells: &[String], widths: &[usize]) -> io::Result<()> {
-    let last = cells.iter().rposition(|c| !c.is_empty()).unwrap_or(0);
-    for (i, (cell, width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
-        let length = columns_of(cell);
+fn line(out: &mut dyn Write, cells: &[(&str, usize)], widths: &[usize]) -> io::Result<()> {
+    let last = cells.iter().rposition(|(cell, _)| !cell.is_empty()).unwrap_or(0);
+    for (i, ((cell, length), width)) in cells.iter().zip(widths).enumerate().take(last + 1) {
+        let length = *length;
         if length > *width {
             let cut: String = cell.chars().take(width.saturating_sub(1)).collect();
             write!(out, "{cut}…")?;
@@ -113,12 +136,12 @@ mod tests {
             Column { title: "LONG", narrowest: Some(6) },
             Column { title: "B", narrowest: Some(4) },
         ];
-        let rows = [
-            vec!["01".into(), "a rather long name".into(), "nvme".into()],
-            vec!["2".into(), String::new(), String::new()],
-        ];
+        let mut cells = Cells::default();
+        for cell in ["01", "a rather long name", "nvme", "2", "", ""] {
+            cells.add(|text| text.push_str(cell));
+        }
         let mut out = Vec::new();
-        write(&mut out, &columns, &rows, terminal, false).unwrap();
+        write(&mut out, &columns, &cells, terminal, false).unwrap();
         String::from_utf8(out).unwrap()
     }
 

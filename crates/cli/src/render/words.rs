@@ -1,6 +1,6 @@
 //! Facts in words.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use passthru_formats::pci_ids::wording::{self, Style};
 use passthru_model::{Device, Fact, Snapshot};
@@ -25,29 +25,55 @@ pub(crate) fn missing<T>(fact: &Fact<T>) -> String {
     }
 }
 
+/// Appends; writing to a String cannot fail.
+pub(crate) fn put(text: &mut String, what: impl Display) {
+    let _ = write!(text, "{what}");
+}
+
+fn made(fill: impl FnOnce(&mut String)) -> String {
+    let mut text = String::new();
+    fill(&mut text);
+    text
+}
+
 /// A fact in a narrow column: `-` for none, `?` for what is not known.
-pub(crate) fn short<T: Display>(fact: &Fact<T>) -> String {
+pub(crate) fn push_short<T: Display>(text: &mut String, fact: &Fact<T>) {
     match fact {
-        Fact::Known(value) => value.to_string(),
-        Fact::Absent => "-".into(),
-        _ => "?".into(),
+        Fact::Known(value) => put(text, value),
+        Fact::Absent => text.push('-'),
+        _ => text.push('?'),
     }
+}
+
+/// As [`push_short`].
+pub(crate) fn short<T: Display>(fact: &Fact<T>) -> String {
+    made(|text| push_short(text, fact))
 }
 
 /// Vendor and device name.
-pub(crate) fn name(snapshot: &Snapshot, device: &Device) -> String {
+pub(crate) fn push_name(text: &mut String, snapshot: &Snapshot, device: &Device) {
     match device.id.known() {
-        Some(id) => wording::device(&snapshot.names, *id, Style::Names).to_string(),
-        None => "?".into(),
+        Some(id) => put(text, wording::device(&snapshot.names, *id, Style::Names)),
+        None => text.push('?'),
     }
 }
 
+/// As [`push_name`].
+pub(crate) fn name(snapshot: &Snapshot, device: &Device) -> String {
+    made(|text| push_name(text, snapshot, device))
+}
+
 /// Class name.
-pub(crate) fn class(snapshot: &Snapshot, device: &Device) -> String {
+pub(crate) fn push_class(text: &mut String, snapshot: &Snapshot, device: &Device) {
     match device.class.known() {
-        Some(class) => wording::class(&snapshot.names, *class, Style::Names).to_string(),
-        None => "?".into(),
+        Some(class) => put(text, wording::class(&snapshot.names, *class, Style::Names)),
+        None => text.push('?'),
     }
+}
+
+/// As [`push_class`].
+pub(crate) fn class(snapshot: &Snapshot, device: &Device) -> String {
+    made(|text| push_class(text, snapshot, device))
 }
 
 /// Whether lspci would show domains: where any function is in another than 0.
@@ -56,8 +82,19 @@ pub(crate) fn with_domains(snapshot: &Snapshot) -> bool {
 }
 
 /// An address as lspci shows it.
+pub(crate) fn push_address(text: &mut String, device: &Device, with_domains: bool) {
+    let address = device.address;
+    if with_domains || address.domain() != 0 {
+        put(text, address);
+    } else {
+        let (bus, slot) = (address.bus(), address.device());
+        put(text, format_args!("{bus:02x}:{slot:02x}.{:x}", address.function()));
+    }
+}
+
+/// As [`push_address`].
 pub(crate) fn address(device: &Device, with_domains: bool) -> String {
-    if with_domains { device.address.to_string() } else { device.address.short() }
+    made(|text| push_address(text, device, with_domains))
 }
 
 /// The line `lspci -nns ADDRESS` prints, without its end.

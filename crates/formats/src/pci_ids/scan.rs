@@ -122,6 +122,8 @@ struct Sets<'a> {
     wanted: &'a Wanted,
     device_vendors: Vec<u16>,
     devices: Vec<u32>,
+    /// The device part of each as the file writes it, beside `devices`.
+    digits: Vec<u32>,
     bases: Vec<u8>,
     subclasses: Vec<u16>,
 }
@@ -138,10 +140,29 @@ impl<'a> Sets<'a> {
             wanted,
             device_vendors,
             devices: wanted.devices.iter().map(|id| number(*id)).collect(),
+            digits: wanted.devices.iter().map(|id| digits(id.device)).collect(),
             bases,
             subclasses,
         }
     }
+}
+
+impl Sets<'_> {
+    /// The wanted devices of a vendor, as the file writes them.
+    fn of_vendor(&self, vendor: u16) -> &[u32] {
+        let from = self.devices.partition_point(|d| (d >> 16) < u32::from(vendor));
+        let to = self.devices.partition_point(|d| (d >> 16) <= u32::from(vendor));
+        &self.digits[from..to]
+    }
+}
+
+/// Makes hexadecimal letters lower-case and leaves digits as they are.
+const LOWER: u32 = 0x2020_2020;
+
+/// Four hexadecimal digits as their bytes stand in the file.
+fn digits(number: u16) -> u32 {
+    let digit = |shift: u32| b"0123456789abcdef"[usize::from(number >> shift & 0xf)];
+    u32::from_ne_bytes([digit(12), digit(8), digit(4), digit(0)]) | LOWER
 }
 
 fn number(id: Id) -> u32 {
@@ -184,6 +205,12 @@ fn first_level<'a>(rest: &'a [u8], block: &mut Block, sets: &Sets<'_>) -> Found<
         Block::Skip => None,
         Block::Vendor(vendor, current) => {
             *current = None;
+            // Thousands of lines for a handful that are wanted: their four digits as they
+            // stand there tell most of them apart.
+            let digits = u32::from_ne_bytes(*rest.first_chunk()?) | LOWER;
+            if !sets.of_vendor(*vendor).contains(&digits) {
+                return None;
+            }
             let (device, name) = numbered(rest, 4)?;
             let id = Id { vendor: *vendor, device };
             sets.devices.binary_search(&number(id)).ok()?;
