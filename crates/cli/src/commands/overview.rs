@@ -16,7 +16,14 @@ const SHOWN: usize = 12;
 
 pub(crate) fn run(context: &Context) -> Outcome {
     let source = context.source()?;
-    let wants = Wants { revision: context.global.json, usage: true, names: true, ..Wants::default() };
+    // The groups in full: what the firmware keeps mapped must not be offered here.
+    let wants = Wants {
+        revision: context.global.json,
+        usage: true,
+        names: true,
+        group_detail: true,
+        ..Wants::default()
+    };
     let snapshot = context.snapshot(&*source, &wants)?;
     let uses = Uses::of(&snapshot);
     let mut rows: Vec<Row<'_>> = snapshot

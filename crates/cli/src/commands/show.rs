@@ -1,7 +1,9 @@
 //! `show`.
 
+use passthru_apply::books;
 use passthru_model::{DetailOf, Wants};
 use passthru_plan::lending::judge;
+use passthru_plan::planner::{BindWish, plan_bind};
 use passthru_plan::uses::Uses;
 
 use super::print_json;
@@ -35,12 +37,22 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
         print_json(&json::Devices::new("show", &snapshot, &uses, &rows))?;
         return Ok(Code::Done.into());
     }
+    // What bind would do is what the planner says, not a second opinion about it.
+    let leases = books::leases(&*source).unwrap_or_default();
     Out::new().write(|out, _, colour| {
         for (number, row) in rows.iter().enumerate() {
             if number > 0 {
                 writeln!(out)?;
             }
-            let bind = show::bind_sentence(&row.lending, row.device);
+            let wish = BindWish {
+                devices: &[row.device.address],
+                with_group: false,
+                driver: "vfio-pci",
+                allow: &[],
+                leases: &leases,
+                now: 0,
+            };
+            let bind = show::bind_sentence(&plan_bind(&snapshot, &wish), &row.lending, row.device);
             show::write(out, &snapshot, &uses, row.device, &bind, colour)?;
         }
         Ok(())

@@ -6,7 +6,8 @@ use anstyle::Style;
 use passthru_formats::config_space::{Completeness, ConfigSpace};
 use passthru_formats::resource::Kind;
 use passthru_formats::scalar::Bytes;
-use passthru_model::{Detail, Device, Fact, Snapshot};
+use passthru_model::plan::{NoPlan, Plan};
+use passthru_model::{Detail, Device, Fact, Reason, Snapshot, Step};
 use passthru_pci::capability;
 use passthru_plan::lending::{self, Lending};
 use passthru_plan::uses::Uses;
@@ -99,7 +100,11 @@ pub(crate) fn write(
         .collect();
     sheet
         .field("used by", if lines.is_empty() { "nothing that was seen".into() } else { lines.join("\n") })?;
-    sheet.field("can be lent", words::lending(&lending::judge(snapshot, uses, device)))?;
+    let lent = match lending::judge(snapshot, uses, device) {
+        Lending::Chipset => "not offered: a part of the machine itself".into(),
+        other => words::lending(&other),
+    };
+    sheet.field("can be lent", lent)?;
     sheet.field("bind would", bind)?;
     let unread: Vec<String> = snapshot
         .unread
@@ -261,17 +266,27 @@ pub(crate) fn extended_capabilities(
         .map(|c| (c.id, c.offset, capability::extended_name(c.id)))
 }
 
-/// What `bind` would do, in one line, from the judgement.
-pub(crate) fn bind_sentence(judgement: &Lending, device: &Device) -> String {
+/// What `bind` would do, in one line.
+pub(crate) fn bind_sentence(planned: &Result<Plan, NoPlan>, judgement: &Lending, device: &Device) -> String {
     let from = words::fact(&device.driver.clone().map(String::from));
-    match judgement {
-        Lending::Ready if device.driver == Fact::Absent => "put it on vfio-pci".into(),
-        Lending::Ready => format!("take it from {from} and put it on vfio-pci"),
-        Lending::With(companions) => {
-            let all: Vec<_> = companions.iter().map(ToString::to_string).collect();
-            format!("refuse, unless {} goes along (--with-group)", all.join(", "))
+    let refusals = match planned {
+        Ok(plan) if !plan.steps.iter().any(|step| matches!(step, Step::Probe { .. })) => {
+            return format!("change nothing: it is on {from}");
         }
-        Lending::Bound | Lending::Lent => format!("change nothing: it is on {from}"),
-        _ => "refuse".into(),
+        Ok(_) if device.driver == Fact::Absent => return "put it on vfio-pci".into(),
+        Ok(_) => return format!("take it from {from} and put it on vfio-pci"),
+        Err(NoPlan::Refused(refusals)) => refusals,
+        Err(NoPlan::Unknown(what)) => return format!("refuse: cannot plan without knowing {what}"),
+        Err(NoPlan::NoDevice(_)) => return "refuse: it went away".into(),
+    };
+    if let Lending::With(companions) = judgement
+        && refusals.iter().all(|r| r.reason == Reason::Companions)
+    {
+        let all: Vec<_> = companions.iter().map(ToString::to_string).collect();
+        let go = if all.len() == 1 { "goes" } else { "go" };
+        return format!("refuse, unless {} {go} along (--with-group)", all.join(", "));
     }
+    let mut reasons: Vec<&str> = refusals.iter().map(|r| r.reason.name()).collect();
+    reasons.dedup();
+    format!("refuse ({})", reasons.join(", "))
 }
