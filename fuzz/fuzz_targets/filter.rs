@@ -25,10 +25,20 @@ fuzz_target!(|text: &str| {
         assert!(filter.matches(address.expect("a filter's parts are in range")));
     }
     if let Ok(name) = text.parse::<DeviceName>() {
-        // A kernel name is shown without `/dev/`, and may then look like another kind.
-        let shown = match &name {
-            DeviceName::Kernel(name) => format!("/dev/{name}"),
-            other => other.to_string(),
+        // A kernel name is shown without `/dev/`, and may then look like another kind. A
+        // filter that leaves nothing open (`slot:0x0:1:2.3`) is shown as the address.
+        let (shown, name) = match name {
+            DeviceName::Kernel(ref kernel) => (format!("/dev/{kernel}"), name),
+            DeviceName::Slots(SlotFilter {
+                domain: Some(a),
+                bus: Some(b),
+                device: Some(c),
+                function: Some(d),
+            }) => {
+                let address = Address::new(a, b, c, d).expect("a filter's parts are in range");
+                (name.to_string(), DeviceName::Function(address))
+            }
+            other => (other.to_string(), other),
         };
         if !shown.contains(":0x") {
             assert_eq!(shown.parse(), Ok(name), "shown as {shown:?}");

@@ -7,7 +7,7 @@ use std::fmt;
 
 use passthru_pci::capability::{ACS, EXPRESS, MSI, MSIX, SRIOV};
 
-use super::ConfigSpace;
+use super::{ConfigSpace, LEGACY_SIZE};
 use crate::scalar::LinkSpeed;
 
 /// What a PCI Express function is in the topology (`PCI_EXP_FLAGS_TYPE`).
@@ -191,11 +191,11 @@ pub struct SrIov {
 }
 
 impl ConfigSpace {
-    /// Offset of a capability of the classic list, and whether `size` bytes of it
-    /// were read.
+    /// Offset of a capability of the classic list, where `size` bytes of it were read
+    /// and lie below the extended space.
     fn at(&self, id: u8, size: usize) -> Option<usize> {
         let at = usize::from(self.capability(id)?.offset);
-        (at + size <= self.bytes.len()).then_some(at)
+        (at + size <= self.bytes.len().min(LEGACY_SIZE)).then_some(at)
     }
 
     fn extended_at(&self, id: u16, size: usize) -> Option<usize> {

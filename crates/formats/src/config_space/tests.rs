@@ -181,6 +181,8 @@ fn capabilities_at_the_very_end_are_not_read_over_it() {
     assert_eq!(at_end(0x01).power_management(), None);
     assert_eq!(at_end(0x13).advanced_features_reset(), None);
     assert!(at_end(0x05).msi().is_some());
+    // What follows there is another list's.
+    assert_eq!(space(4096, &[(0x34, &[0xfc]), (0xfc, &[1, 0, 3, 0, 2])]).power_management(), None);
     let end = space(
         4096,
         &[

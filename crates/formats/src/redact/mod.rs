@@ -236,9 +236,9 @@ impl Redactor {
     }
 
     fn node(&mut self, name: &str) -> String {
-        let known = NODES.iter().any(|form| {
-            glob::fits(form, name)
-                && (!form.contains('*') || CONNECTORS.iter().any(|c| name.contains(&format!("-{c}-"))))
+        let known = NODES.iter().any(|form| match form.contains('*') {
+            true => CONNECTORS.iter().any(|connector| glob::fits(&form.replace('*', connector), name)),
+            false => glob::fits(form, name),
         });
         if known { name.to_owned() } else { self.stand_ins.get(Kind::Node, name).to_owned() }
     }

@@ -275,8 +275,8 @@ pub(super) const NODES: &[&str] = &[
     "hid", "dmi", "id", "node", "self", "fd", "ns", "sysvipc", "tty", "fs", "driver", "irq", "asound",
     "mapper", "disk", "dri", "snd", "shm", "subsystem", "device", "power", "slots", "holders", "slaves",
     "queue", "parameters", "parent", "physfn", "virtfn#", "iommu_group", "uevent", "model", "serial",
-    "state", "firmware_rev", "subsysnqn", "iopolicy", "subsystype", "#",
-    "bind", "unbind", "new_id", "remove_id", "%:%:%.#.json",
+    "state", "firmware_rev", "subsysnqn", "iopolicy", "subsystype", "#", "bind", "unbind", "new_id",
+    "remove_id", "%:%:%.#.json",
     // PCI, ACPI, platform.
     "pci%:%", "%:%:%.#", "LNXSYSTM:%", "PNP%:%", "ACPI%:%", "AMDI%:%", "INT%:%", "INTL%:%", "dmar#",
     "ivhd#", "smmu#", "smmu#.0x%", "arm-smmu.#.auto", "iommu#", "efi-framebuffer.#",
@@ -358,13 +358,17 @@ pub(super) const MOUNT_POINTS: &[&str] = &[
     "/var/lib/vz", "/mnt", "/media", "/swap", "/etc", "/etc/pve", "/nix", "/nix/store", "/sysroot",
     "/ostree", "/.snapshots", "/snap", "/data", "/dev", "/dev/pts", "/dev/shm", "/dev/hugepages",
     "/dev/mqueue", "/dev/console", "/proc", "/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "/sys",
-    "/sys/fs/cgroup", "/sys/fs/bpf", "/sys/fs/pstore", "/sys/fs/fuse/connections", "/sys/fs/selinux",
-    "/sys/kernel/debug", "/sys/kernel/debug/tracing", "/sys/kernel/tracing", "/sys/kernel/security",
-    "/sys/kernel/config", "/sys/firmware/efi/efivars", "/run", "/run/lock", "/run/user",
-    "/run/credentials", "/run/rpc_pipefs", "/run/initramfs", "/lib/modules", "/run/user/#", "/@",
-    "/@home", "/@root", "/@srv", "/@var", "/@var_log", "/@log", "/@cache", "/@tmp", "/@opt",
-    "/@snapshots", "/@swap", "/@rootfs", "/@/.snapshots", "/swapfile", "/swap.img", "/swap/swapfile",
-    "/swapfile#",
+    "/sys/fs/cgroup", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct",
+    "/sys/fs/cgroup/cpuset", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/devices", "/sys/fs/cgroup/freezer",
+    "/sys/fs/cgroup/blkio", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified",
+    "/sys/fs/cgroup/hugetlb", "/sys/fs/cgroup/perf_event", "/sys/fs/cgroup/net_cls,net_prio",
+    "/sys/fs/cgroup/rdma", "/sys/fs/cgroup/misc", "/sys/fs/bpf", "/sys/fs/pstore",
+    "/sys/fs/fuse/connections", "/sys/fs/selinux", "/sys/kernel/debug", "/sys/kernel/debug/tracing",
+    "/sys/kernel/tracing", "/sys/kernel/security", "/sys/kernel/config", "/sys/firmware/efi/efivars",
+    "/run", "/run/lock", "/run/user", "/run/credentials", "/run/rpc_pipefs", "/run/initramfs",
+    "/lib/modules", "/run/user/#", "/@", "/@home", "/@root", "/@srv", "/@var", "/@var_log", "/@log",
+    "/@cache", "/@tmp", "/@opt", "/@snapshots", "/@swap", "/@rootfs", "/@/.snapshots", "/swapfile",
+    "/swap.img", "/swap/swapfile", "/swapfile#",
 ];
 
 /// File systems.
@@ -423,17 +427,18 @@ pub(super) const PARAMETERS: &[&str] = &[
     "drm_kms_helper.*", "nvme.*", "nvme_core.*", "libata.*", "ahci.*", "usbcore.*", "snd_hda_intel.*",
     "efifb",
     // Booting, consoles, the rest that tells nothing of its owner.
-    "quiet", "splash", "ro", "rw", "rhgb", "debug", "single", "auto", "panic", "loglevel", "console",
-    "earlycon", "earlyprintk", "nokaslr", "kaslr", "plymouth.*", "vt.*", "rootwait", "rootdelay",
-    "rootfstype", "noresume", "crashkernel", "rd.shell", "rd.emergency", "rd.auto", "rd.luks", "rd.lvm",
-    "rd.md", "rd.dm", "net.ifnames", "biosdevname", "selinux", "enforcing", "apparmor", "security", "lsm",
-    "audit", "lockdown", "module.sig_enforce", "acpi", "acpi_osi", "acpi_enforce_resources",
-    "acpi_backlight", "acpi.*", "processor.max_cstate", "intel_idle.max_cstate", "intel_pstate",
-    "amd_pstate", "cpuidle.*", "idle", "nmi_watchdog", "nowatchdog", "tsc", "clocksource", "hpet",
-    "preempt", "threadirqs", "mem", "maxcpus", "nr_cpus", "zswap.*", "swapaccount", "cgroup_enable",
-    "cgroup_disable", "cgroup_no_v#", "systemd.unified_cgroup_hierarchy", "systemd.show_status",
-    "systemd.log_level", "init_on_alloc", "init_on_free", "page_poison", "slab_nomerge", "psi", "iomem",
-    "mce", "edac_report", "printk.*", "log_buf_len", "fsck.mode", "fsck.repair",
+    "quiet", "splash", "reboot", "nomodule", "swiotlb", "random.*", "ro", "rw", "rhgb", "debug", "single",
+    "auto", "panic", "loglevel", "console", "earlycon", "earlyprintk", "nokaslr", "kaslr", "plymouth.*",
+    "vt.*", "rootwait", "rootdelay", "rootfstype", "noresume", "crashkernel", "rd.shell", "rd.emergency",
+    "rd.auto", "rd.luks", "rd.lvm", "rd.md", "rd.dm", "net.ifnames", "biosdevname", "selinux",
+    "enforcing", "apparmor", "security", "lsm", "audit", "lockdown", "module.sig_enforce", "acpi",
+    "acpi_osi", "acpi_enforce_resources", "acpi_backlight", "acpi.*", "processor.max_cstate",
+    "intel_idle.max_cstate", "intel_pstate", "amd_pstate", "cpuidle.*", "idle", "nmi_watchdog",
+    "nowatchdog", "tsc", "clocksource", "hpet", "preempt", "threadirqs", "mem", "maxcpus", "nr_cpus",
+    "zswap.*", "swapaccount", "cgroup_enable", "cgroup_disable", "cgroup_no_v#",
+    "systemd.unified_cgroup_hierarchy", "systemd.show_status", "systemd.log_level", "init_on_alloc",
+    "init_on_free", "page_poison", "slab_nomerge", "psi", "iomem", "mce", "edac_report", "printk.*",
+    "log_buf_len", "fsck.mode", "fsck.repair",
 ];
 
 /// Kernel parameters that name a disk: the form is kept, the value replaced.
@@ -445,7 +450,7 @@ pub(super) const DEVICE_PARAMETERS: &[&str] = &[
 /// Words of process 1 behind `--`.
 #[rustfmt::skip]
 pub(super) const INIT_WORDS: &[&str] = &[
-    "single", "emergency", "rescue", "#", "s", "S",
+    "single", "emergency", "rescue", "1", "2", "3", "4", "5", "s", "S",
 ];
 
 /// Parts of a kernel release behind the version's numbers.

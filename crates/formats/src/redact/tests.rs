@@ -298,6 +298,17 @@ fn configuration_space_keeps_what_is_known() {
 }
 
 #[test]
+fn names_of_nodes_are_known_whole() {
+    let mut r = Redactor::default();
+    for name in ["card0", "card0-HDMI-A-1", "0000:01:00.0", "1-2.4:1.0", "nvme0c1n1", "0003:046D:C52B.0001"] {
+        assert_eq!(r.node(name), name);
+    }
+    for name in ["card0-anne-1", "card0-anne-DP-1", "0000:01:00.0x", "anne"] {
+        assert!(r.node(name).starts_with("node-"), "{name}");
+    }
+}
+
+#[test]
 fn releases_and_patterns() {
     for (release, shown) in [
         ("6.12.57+deb13-amd64", "6.12.57+deb13-amd64"),
