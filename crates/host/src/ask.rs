@@ -62,6 +62,23 @@ impl<'a> Asker<'a> {
         Fact::Malformed(text)
     }
 
+    /// Reads a file into a buffer that [`Asker::give_back`] takes again.
+    pub(crate) fn read(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match self.source.read(path, &mut buffer) {
+            Ok(()) => Ok(buffer),
+            Err(error) => {
+                self.buffer = buffer;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back a buffer to read into again.
+    pub(crate) fn give_back(&mut self, buffer: Vec<u8>) {
+        self.buffer = buffer;
+    }
+
     /// Reads a file and lets `parse` say what its bytes mean; `None` is "not understood".
     pub(crate) fn bytes<T>(
         &mut self,
@@ -70,16 +87,17 @@ impl<'a> Asker<'a> {
         path: &str,
         parse: impl FnOnce(&[u8]) -> Option<Fact<T>>,
     ) -> Fact<T> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let fact = match self.source.read(path, &mut buffer) {
-            Ok(()) => match parse(&buffer) {
-                Some(fact) => fact,
-                None => self.malformed(device, field, path, &String::from_utf8_lossy(&buffer)),
-            },
+        match self.read(path) {
+            Ok(buffer) => {
+                let fact = match parse(&buffer) {
+                    Some(fact) => fact,
+                    None => self.malformed(device, field, path, &String::from_utf8_lossy(&buffer)),
+                };
+                self.give_back(buffer);
+                fact
+            }
             Err(error) => self.failed(device, field, path, error),
-        };
-        self.buffer = buffer;
-        fact
+        }
     }
 
     /// As [`Asker::bytes`] for text attributes; white space around is cut off.

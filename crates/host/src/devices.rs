@@ -28,7 +28,11 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Er
     }
     addresses.sort_unstable();
     // The kernel answers in parallel, so a large host is asked by several threads.
-    let threads = if addresses.len() < PARALLEL { 1 } else { THREADS.min(available()) };
+    let threads = match addresses.len() {
+        ..PARALLEL => 1,
+        PARALLEL..LARGE => 2,
+        LARGE.. => THREADS.min(available()),
+    };
     let per_thread = addresses.len().div_ceil(threads).max(1);
     let mut parts = addresses.chunks(per_thread);
     let mine = parts.next().unwrap_or_default();
@@ -62,6 +66,10 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Er
 /// From how many functions on a second thread is worth its start (some 50 µs, what six
 /// functions cost).
 const PARALLEL: usize = 48;
+
+/// From how many functions on it pays to ask how many processors there are: the standard
+/// library reads the limits of our control group for it.
+const LARGE: usize = 1000;
 
 /// More threads than this gain nothing: the kernel's locks are the limit.
 const THREADS: usize = 4;
@@ -109,8 +117,13 @@ fn read_one(ask: &mut Asker<'_>, address: Address, wants: &Wants) -> Option<Devi
         read_singly(ask, &mut device, &mut path_of);
     }
     device.group = link(ask, address, "group", path_of.at("iommu_group"), |name| name.parse().ok());
-    device.physical_function =
-        link(ask, address, "physical_function", path_of.at("physfn"), Address::from_sysfs);
+    // A virtual function has a header of type 0 (SR-IOV specification, 3.4.1): ports and
+    // bridges, a third of most hosts, are not asked.
+    device.physical_function = if device.is_bus_bridge() {
+        Fact::Absent
+    } else {
+        link(ask, address, "physical_function", path_of.at("physfn"), Address::from_sysfs)
+    };
     // The attribute exists on VGA controllers only (`drivers/pci/pci-sysfs.c`).
     if device.class.known().is_some_and(|class| class.code() == 0x0300) {
         device.boot_vga = ask.text(Some(address), "boot_vga", path_of.at("boot_vga"), flag);
@@ -161,36 +174,35 @@ fn parent(path: &str) -> Option<Address> {
 }
 
 fn read_uevent(ask: &mut Asker<'_>, device: &mut Device, path: &str) {
-    let mut buffer = Vec::with_capacity(256);
     let address = Some(device.address);
-    match ask.source.read(path, &mut buffer) {
-        Ok(()) => {
-            let (parsed, malformed) = uevent::parse(&buffer);
-            if malformed.is_some() {
-                ask.malformed::<()>(address, "uevent", path, &String::from_utf8_lossy(&buffer));
-            }
-            // Nothing that is a uevent at all: the single attributes are asked instead.
-            if parsed.id.is_none() && parsed.class.is_none() {
-                return;
-            }
-            device.driver = parsed.driver.map_or(Fact::Absent, |d| Fact::Known(d.into()));
-            device.modalias = parsed.modalias.map_or(Fact::Absent, |m| Fact::Known(m.into()));
-            if let Some(id) = parsed.id {
-                device.id = Fact::Known(id);
-            }
-            if let Some(class) = parsed.class {
-                device.class = Fact::Known(class);
-            }
-            // 0000:0000 is what a function without subsystem ids reports.
-            device.subsystem = match parsed.subsystem {
-                Some(Id { vendor: 0, device: 0 }) | None => Fact::Absent,
-                Some(id) => Fact::Known(id),
-            };
-        }
+    let buffer = match ask.read(path) {
+        Ok(buffer) => buffer,
         Err(error) => {
             ask.failed::<()>(address, "uevent", path, error);
+            return;
         }
+    };
+    let (parsed, malformed) = uevent::parse(&buffer);
+    if malformed.is_some() {
+        ask.malformed::<()>(address, "uevent", path, &String::from_utf8_lossy(&buffer));
     }
+    // Nothing that is a uevent at all: the single attributes are asked instead.
+    if parsed.id.is_some() || parsed.class.is_some() {
+        device.driver = parsed.driver.map_or(Fact::Absent, |d| Fact::Known(d.into()));
+        device.modalias = parsed.modalias.map_or(Fact::Absent, |m| Fact::Known(m.into()));
+        if let Some(id) = parsed.id {
+            device.id = Fact::Known(id);
+        }
+        if let Some(class) = parsed.class {
+            device.class = Fact::Known(class);
+        }
+        // 0000:0000 is what a function without subsystem ids reports.
+        device.subsystem = match parsed.subsystem {
+            Some(Id { vendor: 0, device: 0 }) | None => Fact::Absent,
+            Some(id) => Fact::Known(id),
+        };
+    }
+    ask.give_back(buffer);
 }
 
 /// The same from single attributes, where `uevent` could not be read or understood.
