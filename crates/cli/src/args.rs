@@ -1,6 +1,8 @@
 //! The one definition of verbs and options.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use passthru_model::Reason;
 
 const AFTER: &str = "\
 A DEVICE is an address (01:00.0; 01:00 for every function of the slot), a libvirt name \
@@ -60,6 +62,11 @@ pub enum Color {
     Never,
 }
 
+/// What `--allow` takes.
+fn reasons() -> PossibleValuesParser {
+    PossibleValuesParser::new(Reason::ALL.map(Reason::name))
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -117,7 +124,7 @@ pub struct Binding {
     #[arg(long, value_name = "NAME", default_value = "vfio-pci")]
     pub driver: String,
     /// Override one reason to refuse; may be given several times
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reasons())]
     pub allow: Vec<String>,
     /// Take every device where a name fits several
     #[arg(long)]
@@ -154,7 +161,7 @@ pub struct Release {
     #[arg(long, value_name = "DRIVER")]
     pub adopt: Option<String>,
     /// Override one reason to refuse; may be given several times
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reasons())]
     pub allow: Vec<String>,
     /// Take every device where a name fits several
     #[arg(long)]
