@@ -6,6 +6,7 @@ use std::io::Read;
 use passthru_formats::Errno;
 use passthru_formats::capture::{self, Answer, Capture, CaptureError, MAX_FILE, Op};
 use passthru_model::{Rights, SourceKind};
+use rustix::fs::{Mode, OFlags};
 
 use super::{Output, Source, Stat};
 
@@ -40,6 +41,15 @@ pub enum OpenError {
     },
 }
 
+/// Opens the file. A pipe (`--from <(zstd -dc …)`) is read as long as somebody writes into
+/// it; a FIFO that nobody writes into is empty, not waited for.
+fn open_file(path: &str) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&file, flags)?;
+    Ok(file.into())
+}
+
 impl Replay {
     /// Reads a captured host from a file.
     ///
@@ -49,7 +59,7 @@ impl Replay {
     pub fn open(path: &str) -> Result<Self, OpenError> {
         let read = || -> std::io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
-            File::open(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
+            open_file(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let bytes = read().map_err(|error| OpenError::File { path: path.to_owned(), error })?;
