@@ -204,7 +204,8 @@ impl Drawing {
         self.file("proc/swaps", &swaps);
         self.file("proc/bus/input/devices", &self.inputs.join("\n"));
         let mut routes =
-            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n".to_owned();
+            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+                .to_owned();
         self.routes.iter().for_each(|route| routes.push_str(&format!("{route}\n")));
         self.file("proc/net/route", &routes);
         for (path, entry) in &self.entries {

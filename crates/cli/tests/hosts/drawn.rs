@@ -1,0 +1,531 @@
+//! The hosts that are drawn by hand, one function each: from public descriptions of
+//! people's machines, and of kinds of hosts that matter and that no lab has.
+//!
+//! After a change, `PASSTHRU_DRAW=1 cargo test -p passthru --test hosts` writes the
+//! fixtures anew.
+
+use crate::drawing::{Drawing, IO, MEM, MEM64, MEM64_PREFETCH, Pci};
+
+/// Every drawn host.
+pub(crate) const ALL: &[(&str, fn() -> Drawing)] = &[
+    ("gt630-desktop", gt630_desktop),
+    ("iris-pro-laptop", iris_pro_laptop),
+    ("connectx3-server", connectx3_server),
+    ("vmd", vmd),
+    ("no-iommu", no_iommu),
+    ("iommu-off", iommu_off),
+    ("sriov", sriov),
+    ("nvme-multipath", nvme_multipath),
+    ("lvm-on-luks", lvm_on_luks),
+    ("btrfs-two-disks", btrfs_two_disks),
+    ("without-root", without_root),
+    ("garbage", garbage),
+];
+
+/// What old USB controllers have: the kernel may give it up (`drivers/iommu/intel/iommu.c`,
+/// `device_rmrr_is_relaxable`).
+const RELAXABLE: &str = "0x00000000bdcf9000 0x00000000bdd1dfff direct-relaxable\n\
+                         0x00000000fee00000 0x00000000feefffff msi\n";
+/// What some servers' firmware claims for network cards too, and the kernel insists on.
+const CLAIMED: &str = "0x00000000bdff6000 0x00000000bdffcfff direct\n\
+                       0x00000000fee00000 0x00000000feefffff msi\n";
+
+/// A workstation with a second graphics card to lend, as a wiki page describes it:
+/// MSI C236M, Xeon E3-1235L v5, GT 630, two Logitech receivers on the chipset's USB.
+fn gt630_desktop() -> Drawing {
+    let mut host = Drawing::new("4.4.26-gentoo", "BOOT_IMAGE=/kernel root=/dev/sda2 intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0", "dmar1"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:1918", 0x07).subsystem("1462:7972").group(0);
+    host.pci("pci0000:00/0000:00:01.0", 0x06_0400, "8086:1901", 0x07)
+        .driver("pcieport")
+        .group(1)
+        .unit("dmar1")
+        .awake(-1, 120, "");
+    host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:191d", 0x06)
+        .subsystem("1462:7972")
+        .driver("i915")
+        .group(2)
+        .unit("dmar0")
+        .attribute("boot_vga", "1");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/card0");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/card0/card0-HDMI-A-1");
+    host.file("sys/devices/pci0000:00/0000:00:02.0/drm/card0/card0-HDMI-A-1/status", "connected\n");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/renderD128");
+    host.class("graphics", "pci0000:00/0000:00:02.0/graphics/fb0");
+    host.pci("pci0000:00/0000:00:08.0", 0x08_8000, "8086:1911", 0).group(3);
+    host.pci("pci0000:00/0000:00:14.0", 0x0c_0330, "8086:a12f", 0x31)
+        .subsystem("1462:7972")
+        .driver("xhci_hcd")
+        .group(4);
+    host.keyboard(
+        "Logitech K120",
+        "pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/0003:046D:C330.0001/input/input3",
+    );
+    host.mouse(
+        "Logitech Unifying",
+        "pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/0003:046D:C52B.0002/input/input4",
+    );
+    host.pci("pci0000:00/0000:00:17.0", 0x01_0601, "8086:a102", 0x31)
+        .subsystem("1462:7972")
+        .driver("ahci")
+        .group(5);
+    let sda = "pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    host.block(sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda1"), "8:1", &[]);
+    host.block(&format!("{sda}/sda2"), "8:2", &[]);
+    host.mount("8:2", "/", "ext4", "/dev/sda2");
+    host.mount("8:1", "/boot", "vfat", "/dev/sda1");
+    host.pci("pci0000:00/0000:00:01.0/0000:01:00.0", 0x03_0000, "10de:1284", 0xa1)
+        .subsystem("10b0:1284")
+        .driver("nvidia")
+        .group(1)
+        .unit("dmar1")
+        .attribute("boot_vga", "0")
+        .awake(-1, 131, "bus")
+        .link(("2.5", 8), ("5.0", 8))
+        .regions(&[
+            (0, 0xde00_0000, 16 << 20, MEM),
+            (1, 0xc000_0000, 128 << 20, MEM64_PREFETCH),
+            (3, 0xc800_0000, 32 << 20, MEM64_PREFETCH),
+            (5, 0xe000, 128, IO),
+            Pci::rom(0xdf00_0000, 512 << 10),
+        ])
+        .config(4096, &[0x01, 0x05, 0x10, 0x09], &[0x0002, 0x0004, 0x000b]);
+    host.class("drm", "pci0000:00/0000:00:01.0/0000:01:00.0/drm/card1");
+    host.class("drm", "pci0000:00/0000:00:01.0/0000:01:00.0/drm/renderD129");
+    host.pci("pci0000:00/0000:00:01.0/0000:01:00.1", 0x04_0300, "10de:0e0f", 0xa1)
+        .subsystem("10b0:1284")
+        .driver("snd_hda_intel")
+        .group(1)
+        .unit("dmar1")
+        .awake(-1, 17, "bus")
+        .regions(&[(0, 0xdf08_0000, 16 << 10, MEM)])
+        .config(4096, &[0x01, 0x05, 0x10], &[]);
+    host.class("sound", "pci0000:00/0000:00:01.0/0000:01:00.1/sound/card1");
+    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a149", 0x31).subsystem("1462:7972").group(6);
+    host.pci("pci0000:00/0000:00:1f.4", 0x0c_0500, "8086:a123", 0x31)
+        .subsystem("1462:7972")
+        .driver("i801_smbus")
+        .group(6);
+    host.pci("pci0000:00/0000:00:1f.6", 0x02_0000, "8086:15b7", 0x31)
+        .subsystem("1462:7972")
+        .driver("e1000e")
+        .group(7);
+    host.interface("pci0000:00/0000:00:1f.6/net/enp0s31f6", true, true);
+    host
+}
+
+/// A laptop with Iris Pro graphics on which Phyllome OS runs from the second NVMe disk, as
+/// the handbook of that distribution lists it.
+fn iris_pro_laptop() -> Drawing {
+    let mut host = Drawing::new("5.14.0-phyllome", "root=/dev/nvme1n1p3 intel_iommu=on iommu=pt");
+    host.table("DMAR");
+    host.units(&["dmar0", "dmar1"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:1910", 0x0a).group(1);
+    host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:193b", 0x09)
+        .driver("i915")
+        .group(0)
+        .attribute("boot_vga", "1");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/card0");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/card0/card0-eDP-1");
+    host.file("sys/devices/pci0000:00/0000:00:02.0/drm/card0/card0-eDP-1/status", "connected\n");
+    host.pci("pci0000:00/0000:00:08.0", 0x08_8000, "8086:1911", 0).group(2);
+    host.pci("pci0000:00/0000:00:14.0", 0x0c_0330, "8086:a12f", 0x31)
+        .driver("xhci_hcd")
+        .group(3)
+        .unit("dmar1")
+        .awake(-1, 124, "")
+        .regions(&[(0, 0xed20_0000, 64 << 10, MEM64)])
+        .config(256, &[0x01, 0x05], &[]);
+    host.keyboard("Logitech, Inc. Keyboard K120", "pci0000:00/0000:00:14.0/usb1/1-4/1-4:1.0/input/input5");
+    host.mouse("Logitech, Inc. Mouse", "pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/input/input6");
+    // The keyboard of the laptop itself.
+    host.keyboard("AT Translated Set 2 keyboard", "platform/i8042/serio0/input/input2");
+    host.pci("pci0000:00/0000:00:14.2", 0x11_8000, "8086:a131", 0x31)
+        .driver("intel_pch_thermal")
+        .group(3)
+        .unit("dmar1")
+        .awake(-1, 18, "");
+    host.pci("pci0000:00/0000:00:16.0", 0x07_8000, "8086:a13a", 0x31).driver("mei_me").group(4);
+    let ports = [("1c.0", "a110", 5), ("1c.1", "a111", 6), ("1c.4", "a114", 7), ("1d.0", "a118", 8)];
+    for (port, id, group) in ports {
+        host.pci(&format!("pci0000:00/0000:00:{port}"), 0x06_0400, &format!("8086:{id}"), 0xf1)
+            .driver("pcieport")
+            .group(group);
+    }
+    host.pci("pci0000:00/0000:00:1c.0/0000:02:00.0", 0x08_0501, "1217:8621", 0x01)
+        .driver("sdhci-pci")
+        .group(13);
+    host.pci("pci0000:00/0000:00:1c.1/0000:03:00.0", 0x02_8000, "8086:24f3", 0x3a)
+        .subsystem("8086:0130")
+        .driver("iwlwifi")
+        .group(14)
+        .unit("dmar1")
+        .awake(-1, 130, "flr bus")
+        .link(("2.5", 1), ("2.5", 1))
+        .regions(&[(0, 0xed10_0000, 8 << 10, MEM64)])
+        .config(4096, &[0x01, 0x05, 0x10], &[0x0001, 0x0003, 0x0018]);
+    host.interface("pci0000:00/0000:00:1c.1/0000:03:00.0/net/wlp3s0", true, false);
+    host.pci("pci0000:00/0000:00:1c.4/0000:3d:00.0", 0x01_0802, "144d:a802", 0x01)
+        .subsystem("144d:a801")
+        .driver("nvme")
+        .group(15);
+    let disk = "pci0000:00/0000:00:1c.4/0000:3d:00.0/nvme/nvme0/nvme0n1";
+    host.block(disk, "259:0", &[]);
+    host.block(&format!("{disk}/nvme0n1p1"), "259:1", &[]);
+    host.pci("pci0000:00/0000:00:1d.0/0000:3e:00.0", 0x01_0802, "8086:f1a8", 0x03)
+        .subsystem("8086:390d")
+        .driver("nvme")
+        .group(16);
+    let disk = "pci0000:00/0000:00:1d.0/0000:3e:00.0/nvme/nvme1/nvme1n1";
+    host.block(disk, "259:2", &[]);
+    for n in 1..=3 {
+        host.block(&format!("{disk}/nvme1n1p{n}"), &format!("259:{}", n + 2), &[]);
+    }
+    host.mount("259:5", "/", "ext4", "/dev/nvme1n1p3");
+    host.mount("259:3", "/boot/efi", "vfat", "/dev/nvme1n1p1");
+    host.mount("259:4", "/boot", "ext4", "/dev/nvme1n1p2");
+    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a14e", 0x31).group(11);
+    host.pci("pci0000:00/0000:00:1f.2", 0x05_8000, "8086:a121", 0x31).group(11);
+    host.pci("pci0000:00/0000:00:1f.3", 0x04_0300, "8086:a170", 0x31).driver("snd_hda_intel").group(11);
+    host.class("sound", "pci0000:00/0000:00:1f.3/sound/card0");
+    host.pci("pci0000:00/0000:00:1f.4", 0x0c_0500, "8086:a123", 0x31).driver("i801_smbus").group(11);
+    host.pci("pci0000:00/0000:00:1f.6", 0x02_0000, "8086:15b7", 0x31).driver("e1000e").group(12);
+    host.interface("pci0000:00/0000:00:1f.6/net/enp0s31f6", true, true);
+    host
+}
+
+/// A two-socket server with a ConnectX-3 on the second socket, as a wiki page has it:
+/// two units, and regions that the firmware keeps mapped for the old USB controllers, here
+/// for a network port too.
+fn connectx3_server() -> Drawing {
+    let mut host = Drawing::new(
+        "5.15.0-91-generic",
+        "root=/dev/sda1 intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1",
+    );
+    host.table("DMAR");
+    host.units(&["dmar0", "dmar1"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
+    for (function, group) in [("1a.0", 20), ("1d.0", 21)] {
+        let id = if function == "1a.0" { "8086:1d2d" } else { "8086:1d26" };
+        host.pci(&format!("pci0000:00/0000:00:{function}"), 0x0c_0320, id, 0x06)
+            .driver("ehci-pci")
+            .group_with(group, "DMA", RELAXABLE)
+            .unit("dmar1")
+            .awake(0, 23, "pm")
+            .regions(&[(0, 0xdf12_0000, 1 << 10, MEM)])
+            .config(256, &[0x01, 0x0a, 0x13], &[]);
+    }
+    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:1d41", 0x06).driver("lpc_ich").group(22);
+    host.pci("pci0000:00/0000:00:1f.2", 0x01_0601, "8086:1d02", 0x06).driver("ahci").group(22);
+    let sda = "pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    host.block(sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda1"), "8:1", &[]);
+    host.block(&format!("{sda}/sda5"), "8:5", &[]);
+    host.mount("8:1", "/", "ext4", "/dev/sda1");
+    host.swap("/dev/sda5");
+    host.pci("pci0000:00/0000:00:01.0", 0x06_0400, "8086:0e02", 0x04).driver("pcieport").group(1);
+    for function in 0..2 {
+        let place = format!("pci0000:00/0000:00:01.0/0000:04:00.{function}");
+        host.pci(&place, 0x02_0000, "8086:1521", 0x01)
+            .subsystem("15d9:1521")
+            .driver("igb")
+            .group_with(30 + function, "DMA", if function == 1 { CLAIMED } else { RELAXABLE })
+            .awake(0, 40, "flr");
+        host.interface(&format!("{place}/net/eth{function}"), function == 0, function == 0);
+    }
+    host.pci("pci0000:80/0000:80:02.0", 0x06_0400, "8086:0e04", 0x04)
+        .driver("pcieport")
+        .group(45)
+        .unit("dmar0")
+        .awake(1, 90, "");
+    host.pci("pci0000:80/0000:80:02.0/0000:83:00.0", 0x02_8000, "15b3:1003", 0)
+        .subsystem("15b3:0050")
+        .driver("mlx4_core")
+        .group(46)
+        .unit("dmar0")
+        .awake(1, 93, "bus")
+        .link(("8.0", 8), ("8.0", 8))
+        .regions(&[
+            (0, 0xfbe0_0000, 1 << 20, MEM64),
+            (2, 0x3800_fe00_0000, 8 << 20, MEM64_PREFETCH),
+            Pci::rom(0xfbd0_0000, 1 << 20),
+        ])
+        .config(4096, &[0x01, 0x03, 0x11, 0x10], &[0x000e, 0x0003, 0x0001, 0x0019]);
+    host.interface("pci0000:80/0000:80:02.0/0000:83:00.0/net/ib0", false, false);
+    host
+}
+
+/// Intel VMD: the disks live in a domain of their own (10000) behind an endpoint.
+fn vmd() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p2 ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:2020", 0x04).group(0);
+    let vmd = "pci0000:64/0000:64:00.5";
+    host.pci(vmd, 0x01_0400, "8086:201d", 0x04)
+        .subsystem("8086:0000")
+        .driver("vmd")
+        .group(5)
+        .unit("dmar0")
+        .awake(0, 0, "")
+        .config(4096, &[0x10, 0x11, 0x01], &[]);
+    // The IOMMU knows these functions by the VMD's own address only
+    // (`pci_real_dma_dev`), so they are in its group.
+    for (port, disk, n) in [("02.0", "01:00.0", 0), ("03.0", "02:00.0", 1)] {
+        let at = format!("{vmd}/pci10000:00/10000:00:{port}");
+        host.pci(&at, 0x06_0400, "8086:2030", 0x04).driver("pcieport").group(5);
+        let at = format!("{at}/10000:{disk}");
+        host.pci(&at, 0x01_0802, "8086:0a54", 0)
+            .subsystem("8086:4702")
+            .driver("nvme")
+            .group(5)
+            .awake(0, 30, "flr");
+        let at = format!("{at}/nvme/nvme{n}/nvme{n}n1");
+        host.block(&at, &format!("259:{}", 4 * n), &[]);
+        if n == 0 {
+            host.block(&format!("{at}/nvme0n1p2"), "259:2", &[]);
+        }
+    }
+    host.mount("259:2", "/", "ext4", "/dev/nvme0n1p2");
+    host.pci("pci0000:64/0000:64:02.0", 0x06_0400, "8086:2030", 0x04).driver("pcieport").group(6);
+    host.pci("pci0000:64/0000:64:02.0/0000:65:00.0", 0x02_0000, "8086:1572", 0x02)
+        .subsystem("8086:0007")
+        .driver("i40e")
+        .group(7)
+        .awake(0, 40, "flr bus");
+    host.interface("pci0000:64/0000:64:02.0/0000:65:00.0/net/ens1", false, false);
+    host
+}
+
+/// What any host has: a disk with the root on it, a spare disk, a network card; on no
+/// IOMMU.
+fn small(command_line: &str) -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", command_line);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07);
+    host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:3e92", 0).driver("i915").attribute("boot_vga", "1");
+    host.class("drm", "pci0000:00/0000:00:02.0/drm/card0");
+    host.pci("pci0000:00/0000:00:1b.0", 0x06_0400, "8086:a340", 0xf0).driver("pcieport");
+    host.pci("pci0000:00/0000:00:1b.0/0000:01:00.0", 0x01_0802, "15b7:5006", 0)
+        .driver("nvme")
+        .awake(-1, 16, "");
+    let disk = "pci0000:00/0000:00:1b.0/0000:01:00.0/nvme/nvme0/nvme0n1";
+    host.block(disk, "259:0", &[]);
+    host.block(&format!("{disk}/nvme0n1p1"), "259:1", &[]);
+    host.mount("259:1", "/", "ext4", "/dev/nvme0n1p1");
+    host.pci("pci0000:00/0000:00:1c.0", 0x06_0400, "8086:a338", 0xf0).driver("pcieport");
+    host.pci("pci0000:00/0000:00:1c.0/0000:02:00.0", 0x02_0000, "8086:1533", 0x03)
+        .subsystem("8086:0002")
+        .driver("igb")
+        .awake(-1, 17, "flr");
+    host.interface("pci0000:00/0000:00:1c.0/0000:02:00.0/net/enp2s0", false, false);
+    host
+}
+
+/// The firmware has no IOMMU, or it is switched off there.
+fn no_iommu() -> Drawing {
+    small("root=/dev/nvme0n1p1 ro quiet")
+}
+
+/// The firmware has one, and the kernel was told not to use it.
+fn iommu_off() -> Drawing {
+    let mut host = small("root=/dev/nvme0n1p1 ro intel_iommu=off");
+    host.table("DMAR");
+    host
+}
+
+/// A network card with virtual functions: one on the host, one bound to VFIO by somebody
+/// else, one on no driver.
+fn sriov() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/sda1 ro intel_iommu=on iommu=pt");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
+    host.pci("pci0000:00/0000:00:03.0", 0x06_0400, "8086:0e08", 0x04).driver("pcieport").group(1);
+    let bus = "pci0000:00/0000:00:03.0";
+    let function = format!("{bus}/0000:05:00.0");
+    host.pci(&function, 0x02_0000, "8086:10c9", 0x01)
+        .subsystem("8086:a03c")
+        .driver("igb")
+        .group_with(18, "identity", "0x00000000fee00000 0x00000000feefffff msi\n")
+        .unit("dmar0")
+        .attribute("sriov_totalvfs", "7")
+        .attribute("sriov_numvfs", "3")
+        .awake(0, 41, "flr bus")
+        .config(4096, &[0x01, 0x05, 0x11, 0x10], &[0x0001, 0x0003, 0x000e, 0x0010]);
+    host.interface(&format!("{function}/net/enp5s0f0"), true, false);
+    for (n, slot, driver) in [(0, "10.0", Some("igbvf")), (1, "10.2", Some("vfio-pci")), (2, "10.4", None)] {
+        let place = format!("{bus}/0000:05:{slot}");
+        let mut vf = host
+            .pci(&place, 0x02_0000, "8086:10ca", 0x01)
+            .subsystem("8086:a03c")
+            .group(40 + n)
+            .unit("dmar0")
+            .virtual_of(&function)
+            .awake(0, 0, "flr")
+            .config(4096, &[0x11, 0x10], &[0x0001, 0x000e]);
+        if let Some(driver) = driver {
+            vf = vf.driver(driver);
+        }
+        drop(vf);
+        if driver == Some("igbvf") {
+            host.interface(&format!("{place}/net/enp5s0f0v0"), false, false);
+        }
+    }
+    host.file(&format!("sys/devices/{bus}/0000:05:10.2/driver_override"), "vfio-pci\n");
+    host.file("dev/vfio/41", "");
+    host
+}
+
+/// NVMe with the kernel's own multipath: the disk hangs below a subsystem, its path below
+/// the controller is hidden.
+fn nvme_multipath() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p1 ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
+    for n in 0..2 {
+        let port = format!("pci0000:00/0000:00:1b.{n}");
+        host.pci(&port, 0x06_0400, "8086:a340", 0xf0).driver("pcieport").group(1 + n);
+        let place = format!("{port}/0000:0{}:00.0", n + 1);
+        host.pci(&place, 0x01_0802, "144d:a824", 0).driver("nvme").group(8 + n).awake(0, 16 + n, "flr");
+        host.class("nvme", &format!("{place}/nvme/nvme{n}"));
+        let hidden = format!("{place}/nvme/nvme{n}/nvme{n}c{n}n1");
+        let at = host.block(&hidden, "0:0", &[]);
+        host.file(&format!("{at}/hidden"), "1\n");
+        let subsystem = format!("virtual/nvme-subsystem/nvme-subsys{n}");
+        host.class("nvme-subsystem", &subsystem);
+        host.link(&format!("sys/devices/{subsystem}/nvme{n}"), &format!("sys/devices/{place}/nvme/nvme{n}"));
+        host.block(&format!("{subsystem}/nvme{n}n1"), &format!("259:{}", 4 * n), &[]);
+    }
+    host.block("virtual/nvme-subsystem/nvme-subsys0/nvme0n1/nvme0n1p1", "259:1", &[]);
+    host.mount("259:1", "/", "xfs", "/dev/nvme0n1p1");
+    host
+}
+
+/// Root and swap on LVM on LUKS on a partition; and a second disk in an md mirror that is
+/// not mounted.
+fn lvm_on_luks() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/mapper/vg0-root ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
+    for n in 0..2 {
+        let port = format!("pci0000:00/0000:00:1b.{n}");
+        host.pci(&port, 0x06_0400, "8086:a340", 0xf0).driver("pcieport").group(1 + n);
+        let place = format!("{port}/0000:0{}:00.0", n + 1);
+        host.pci(&place, 0x01_0802, "15b7:5006", 0).driver("nvme").group(8 + n).awake(0, 16 + n, "flr");
+        let disk = format!("{place}/nvme/nvme{n}/nvme{n}n1");
+        host.block(&disk, &format!("259:{}", 8 * n), if n == 1 { &["md127"] } else { &[] });
+        if n == 0 {
+            host.block(&format!("{disk}/nvme0n1p1"), "259:1", &[]);
+            host.block(&format!("{disk}/nvme0n1p2"), "259:2", &["dm-0"]);
+        }
+    }
+    host.block("virtual/block/md127", "9:127", &[]);
+    host.mapper("dm-0", "254:0", "luks-root", &["dm-1", "dm-2"]);
+    host.mapper("dm-1", "254:1", "vg0-root", &[]);
+    host.mapper("dm-2", "254:2", "vg0-swap", &[]);
+    host.mount("259:1", "/boot", "ext4", "/dev/nvme0n1p1");
+    host.mount("254:1", "/", "ext4", "/dev/mapper/vg0-root");
+    host.swap("/dev/dm-2");
+    host
+}
+
+/// One btrfs over two disks: the kernel shows the mount with the first one only.
+fn btrfs_two_disks() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p2 rootflags=subvol=@ ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
+    for n in 0..3 {
+        let port = format!("pci0000:00/0000:00:1b.{n}");
+        host.pci(&port, 0x06_0400, "8086:a340", 0xf0).driver("pcieport").group(1 + n);
+        let place = format!("{port}/0000:0{}:00.0", n + 1);
+        host.pci(&place, 0x01_0802, "15b7:5006", 0).driver("nvme").group(8 + n).awake(0, 16, "flr");
+        host.block(&format!("{place}/nvme/nvme{n}/nvme{n}n1"), &format!("259:{}", 8 * n), &[]);
+    }
+    let first = "pci0000:00/0000:00:1b.0/0000:01:00.0/nvme/nvme0/nvme0n1";
+    host.block(&format!("{first}/nvme0n1p1"), "259:1", &[]);
+    host.block(&format!("{first}/nvme0n1p2"), "259:2", &[]);
+    let members = "sys/fs/btrfs/4d3e7c1a-0000-4000-8000-000000000002/devices";
+    host.link(&format!("{members}/nvme0n1p2"), &format!("sys/devices/{first}/nvme0n1p2"));
+    let second = "pci0000:00/0000:00:1b.1/0000:02:00.0/nvme/nvme1/nvme1n1";
+    host.link(&format!("{members}/nvme1n1"), &format!("sys/devices/{second}"));
+    host.directory("sys/fs/btrfs/features");
+    host.mount("259:1", "/boot/efi", "vfat", "/dev/nvme0n1p1");
+    host.mount("0:26", "/", "btrfs", "/dev/nvme0n1p2");
+    host.mount("0:26", "/home", "btrfs", "/dev/nvme0n1p2");
+    host
+}
+
+/// The workstation, captured by somebody who is not root: 64 bytes of configuration space,
+/// and other processes' name spaces are none of their business.
+fn without_root() -> Drawing {
+    let mut host = gt630_desktop();
+    host.root = false;
+    let card = "pci0000:00/0000:00:01.0/0000:01:00.0";
+    host.pci(card, 0x03_0000, "10de:1284", 0xa1).subsystem("10b0:1284").driver("nvidia").config(64, &[], &[]);
+    let sound = "pci0000:00/0000:00:01.0/0000:01:00.1";
+    host.pci(sound, 0x04_0300, "10de:0e0f", 0xa1).subsystem("10b0:1284").driver("snd_hda_intel").config(
+        64,
+        &[],
+        &[],
+    );
+    // A spare disk of which it could be known with root's rights that nobody uses it.
+    host.pci("pci0000:00/0000:00:1d.0", 0x06_0400, "8086:a118", 0xf1).driver("pcieport").group(9);
+    let disk = "pci0000:00/0000:00:1d.0/0000:02:00.0";
+    host.pci(disk, 0x01_0802, "144d:a802", 0x01).subsystem("144d:a801").driver("nvme").group(10);
+    host.block(&format!("{disk}/nvme/nvme0/nvme0n1"), "259:0", &[]);
+    host.raw_link("proc/412/ns/mnt", "mnt:[4026532201]");
+    host.instead("link /proc/1/ns/mnt -> mnt:[4026531841]", "link /proc/1/ns/mnt ! EACCES");
+    host.instead("link /proc/412/ns/mnt -> mnt:[4026532201]", "link /proc/412/ns/mnt ! EACCES");
+    host
+}
+
+/// Nonsense in as many files as there are kinds of files.
+fn garbage() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "\u{7f}ELF\u{1}");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    let at = |name: &str| format!("sys/devices/pci0000:00/0000:00:{name}");
+    host.raw_link("sys/bus/pci/devices/not-an-address", "../../../devices/nowhere");
+    // Nothing makes sense.
+    host.pci("pci0000:00/0000:00:01.0", 0x01_0802, "8086:f1a8", 0)
+        .awake(0, 1, "\u{1b}[31mred")
+        .attribute("revision", "0xzz")
+        .attribute("numa_node", "minus one")
+        .attribute("irq", "-7")
+        .attribute("current_link_width", "many")
+        .attribute("d3cold_allowed", "perhaps")
+        .attribute("driver_override", "a\u{7}b")
+        .attribute("sriov_totalvfs", "99999999999999999999");
+    host.bytes(&at("01.0/uevent"), b"\0\xff\xfe\n====\nPCI_ID=zzzz:\n");
+    host.file(&at("01.0/resource"), "0x1\n0x2 0x1\nthree\n");
+    host.bytes(&at("01.0/config"), &[0xff; 17]);
+    host.raw_link(&at("01.0/iommu_group"), "../../../kernel/iommu_groups/eleven");
+    host.raw_link(&at("01.0/physfn"), "../something");
+    // Its single attributes say what it is, where uevent does not.
+    host.file(&at("01.0/vendor"), "0x8086\n");
+    host.file(&at("01.0/device"), "0xf1a8\n");
+    host.file(&at("01.0/class"), "0x010802\n");
+    // A device of which nothing at all is known.
+    host.raw_link("sys/bus/pci/devices/0000:00:02.0", "../../../devices/pci0000:00/0000:00:02.0");
+    host.bytes(&at("02.0/uevent"), b"");
+    host.bytes(&at("02.0/vendor"), b"8086");
+    // A sound one, whose group does not make sense.
+    host.pci("pci0000:00/0000:00:03.0", 0x02_0000, "8086:1533", 0x03)
+        .driver("igb")
+        .group_with(7, "", "0x0 high nonsense\n")
+        .awake(0, 17, "flr");
+    host.interface("pci0000:00/0000:00:03.0/net/eth0", true, false);
+    host.file("sys/devices/pci0000:00/0000:00:03.0/net/eth0/flags", "up\n");
+    // A sound one altogether: nonsense elsewhere must not keep it from being shown.
+    host.pci("pci0000:00/0000:00:04.0", 0x04_0300, "8086:a170", 0x31).driver("snd_hda_intel").group(8);
+    host.block("pci0000:00/0000:00:01.0/nvme/nvme0/nvme0n1", "two:numbers", &[]);
+    host.mount("nonsense", "", "", "");
+    host.swap("");
+    host.bytes("proc/bus/input/devices", b"N: Name=\xff\xff\nS: Sysfs=\nB: EV=zz\n\n\n\n");
+    host
+}
