@@ -13,7 +13,7 @@ use passthru_model::plan::NoPlan;
 use passthru_pci::Address;
 use passthru_testkit::fake::{Fault, Kernel, Part, What};
 
-use crate::support::{Wish, recover, release};
+use crate::support::{FAILURES, Wish, recover, release};
 
 fn address(text: &str) -> Address {
     text.parse().unwrap()
@@ -176,6 +176,32 @@ fn vfio_refuses() {
         "{error}"
     );
     assert_eq!(first.differences(&kernel.state()), Vec::<String>::new());
+}
+
+/// Loading `vfio-pci` takes what waits for it. A device of the plan must not be among
+/// that, or undoing would leave it bound.
+#[test]
+fn a_device_that_waits_for_the_driver() {
+    let kernel = host();
+    kernel.with(|m| {
+        m.drivers.get_mut("vfio-pci").unwrap().loaded = false;
+        let function = m.functions.get_mut(&address("0000:01:00.0")).unwrap();
+        function.driver = None;
+        function.driver_override = Some("vfio-pci".into());
+    });
+    let first = kernel.state();
+    let whole = kernel.copy();
+    wish("0000:01:00.0").bind(&whole).unwrap();
+    assert_eq!(driver(&whole, "0000:01:00.0").as_deref(), Some("vfio-pci"));
+    for at in 0..whole.changes() {
+        for what in FAILURES {
+            let failed = kernel.copy_with([Fault { at, what }]);
+            let error = wish("0000:01:00.0").bind(&failed).unwrap_err();
+            assert_eq!(first.differences(&failed.state()), Vec::<String>::new(), "{error:?}");
+        }
+    }
+    release(&whole, &[address("0000:01:00.0")]).unwrap();
+    assert_eq!(first.differences(&whole.state()), Vec::<String>::new());
 }
 
 #[test]

@@ -115,6 +115,8 @@ fn closure<'a>(
             .into_iter()
             .filter(|c| !wish.devices.contains(&c.address) && !c.is_bus_bridge())
             .collect();
+        let ports = snapshot.group_mates(device).filter(|m| m.is_bus_bridge() && lending::hinders(m));
+        refusals.extend(ports.map(|port| port_refusal(device, port)));
         if wish.with_group {
             // All endpoints of the group, also those on no driver: a set that is taken
             // whole stays whole. A bridge of any kind that is on no driver is not in the
@@ -131,6 +133,22 @@ fn closure<'a>(
         refusals.push(companions_refusal(wish, device, &others));
     }
     wanted.iter().map(|a| snapshot.device(*a).ok_or(NoPlan::NoDevice(*a))).collect()
+}
+
+/// A port of the group on a driver with which no group is viable: it cannot be taken
+/// along, so that binding the device would help nobody.
+fn port_refusal(device: &Device, port: &Device) -> Refusal {
+    let on = port.driver.known().map_or("a driver that could not be read", |d| d);
+    Refusal {
+        device: port.address,
+        reason: Reason::Bridge,
+        evidence: format!(
+            "a bridge in the IOMMU group of {}, on {on}: the group is not viable",
+            device.address
+        ),
+        hint: "VFIO accepts ports on pcieport or on no driver; another slot may have a group of its own"
+            .into(),
+    }
 }
 
 /// The refusal for companions that nobody agreed to, with the line to type instead.
