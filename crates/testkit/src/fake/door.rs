@@ -13,9 +13,6 @@ use super::fault::Way;
 use super::files::Node;
 use super::machine::{File, Machine};
 
-/// Links followed in one path before it counts as a loop.
-const MAX_LINKS: usize = 40;
-
 /// Something held; letting it go lets go, unless its process died and the kernel has
 /// done so already.
 struct Token {
@@ -31,63 +28,6 @@ impl Drop for Token {
             machine.locks.retain(|_, held| *held != token);
         });
         self.kernel.shared.changed.notify_all();
-    }
-}
-
-/// The absolute path a link leads to.
-fn join(path: &str, target: &str) -> String {
-    if target.starts_with('/') {
-        return target.to_owned();
-    }
-    let mut parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    parts.pop();
-    for part in target.split('/') {
-        match part {
-            ".." => drop(parts.pop()),
-            "." | "" => {}
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("/", |(directory, _)| directory)
-}
-
-impl Machine {
-    /// What stands at a path, a link at its end not followed.
-    fn lookup(&self, path: &str) -> Result<Node, Errno> {
-        if let Some(error) = self.errors.get(path) {
-            return Err(*error);
-        }
-        if let Some(file) = self.files.get(path) {
-            return Ok(Node::File(file.bytes.clone(), file.mode));
-        }
-        if let Some(target) = self.links.get(path) {
-            return Ok(Node::Link(target.clone()));
-        }
-        if self.directories.contains(path) {
-            let all = self.files.keys().chain(self.links.keys()).chain(&self.directories);
-            let inside = all.filter(|p| parent(p) == path).filter_map(|p| p.rsplit('/').next());
-            let mut names: Vec<String> = inside.map(str::to_owned).collect();
-            names.sort_unstable();
-            return Ok(Node::Directory(names));
-        }
-        let parts: Vec<&str> = path.split('/').skip(1).collect();
-        self.at(&parts).ok_or(Errno::ENOENT)
-    }
-
-    /// What stands at a path, links followed.
-    fn resolve(&self, path: &str) -> Result<Node, Errno> {
-        let mut at = path.to_owned();
-        for _ in 0..MAX_LINKS {
-            match self.lookup(&at)? {
-                Node::Link(target) => at = join(&at, &target),
-                node => return Ok(node),
-            }
-        }
-        Err(Errno::ELOOP)
     }
 }
 
@@ -364,23 +304,5 @@ impl Target for Kernel {
 
     fn process_id(&self) -> u32 {
         self.caller.pid
-    }
-}
-
-impl Machine {
-    /// Whether a regular file could be written here: below a directory that is one of
-    /// files, never in `/sys`.
-    fn file_can_be_made(&self, path: &str) -> Result<(), Errno> {
-        if let Some(error) = self.errors.get(path) {
-            return Err(*error);
-        }
-        if self.directories.contains(path) {
-            return Err(Errno::EISDIR);
-        }
-        let directory = parent(path);
-        if let Some(error) = self.errors.get(directory) {
-            return Err(*error);
-        }
-        if self.directories.contains(directory) { Ok(()) } else { Err(Errno::ENOENT) }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`machine`] | what is there, as data |
 //! | `react` | how it reacts to writes |
+//! | `lookup` | from a path to what stands there |
 //! | [`files`], `classes` | how it looks through `/sys`, `/proc`, `/dev`, `/run` |
 //! | `door` | [`Source`](passthru_host::source::Source) and [`Target`](passthru_apply::target::Target) |
 //! | [`fault`] | failing and dying at the n-th change |
@@ -19,10 +20,13 @@ mod classes;
 mod door;
 pub mod fault;
 pub mod files;
+mod lookup;
 pub mod machine;
 mod make;
 mod react;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
