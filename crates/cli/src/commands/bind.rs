@@ -161,7 +161,7 @@ impl Change<'_> {
             NoPlan::Refused(refusals) => {
                 if context.global.json {
                     // The refusal itself is told on standard error.
-                    let _ = print_json(&json::Change::refused(self.verb, self.devices, &refusals));
+                    let _ = print_json(&json::Change::refused(self.verb, self.dry_run, self.devices, &refusals));
                 }
                 let blind = refusals.iter().all(|r| r.reason == Reason::NotSeen);
                 if blind && !self.dry_run && need_root(self.verb).is_err() {

@@ -374,6 +374,7 @@ impl<'a> Change<'a> {
     /// A refusal.
     pub(crate) fn refused(
         kind: &'static str,
+        dry_run: bool,
         devices: &'a [Address],
         refusals: &'a [passthru_model::Refusal],
     ) -> Self {
@@ -386,7 +387,7 @@ impl<'a> Change<'a> {
         Self {
             version: VERSION,
             kind,
-            dry_run: false,
+            dry_run,
             changed: false,
             devices,
             steps: Vec::new(),
