@@ -91,7 +91,18 @@ fn lease_path(device: Address) -> String {
     format!("{LEASES}/{device}.json")
 }
 
-/// All leases there are. Needs no lock and no rights. Files that are no leases are told
+/// The id of this boot; empty where it cannot be read.
+fn boot_id(source: &dyn Source) -> String {
+    read_text(source, "/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+/// Whether something was written in another boot than this one. Where either is not
+/// known, it is taken for this one.
+fn is_other_boot(written: &str, now: &str) -> bool {
+    !written.is_empty() && !now.is_empty() && written != now
+}
+
+/// All leases of this boot. Needs no lock and no rights. Files that are no leases are told
 /// of, never followed.
 ///
 /// # Errors
@@ -102,16 +113,19 @@ pub fn leases(source: &dyn Source) -> Result<Vec<LeaseRecord>, BooksError> {
         Err(error) if error.is_absent() => return Ok(Vec::new()),
         Err(error) => return Err(BooksError::File { verb: "list", path: LEASES.into(), error }),
     };
+    let boot = boot_id(source);
     let mut records = Vec::new();
     for name in names {
         // Half-written files of a store that was cut off.
         if name.starts_with('.') {
             continue;
         }
-        records.push(match read_lease(source, &name) {
-            Ok(lease) => LeaseRecord::Valid(lease),
-            Err(why) => LeaseRecord::Broken(name, why),
-        });
+        match read_lease(source, &name) {
+            // Where /run outlives a boot: the binding it is about did not.
+            Ok(lease) if is_other_boot(&lease.boot_id, &boot) => {}
+            Ok(lease) => records.push(LeaseRecord::Valid(lease)),
+            Err(why) => records.push(LeaseRecord::Broken(name, why)),
+        }
     }
     Ok(records)
 }
@@ -172,7 +186,7 @@ impl Guard<'_> {
             Err(error) => return Err(BooksError::File { verb: "look at", path: JOURNAL.into(), error }),
         }
         let journal = Journal { target: self.target };
-        journal.write(&Record::Plan { version: PLAN_VERSION, plan: plan.clone() }).inspect_err(|_| {
+        journal.write_plan(plan).inspect_err(|_| {
             // Nothing was begun; what may stand there is work left for nobody.
             let _ = journal.close();
         })?;
@@ -203,6 +217,9 @@ pub enum Record {
     Plan {
         /// Form of the journal; [`PLAN_VERSION`].
         version: u32,
+        /// The boot in which it is done; empty where it is not known.
+        #[serde(default)]
+        boot_id: String,
         /// The plan.
         plan: Plan,
     },
@@ -244,6 +261,11 @@ impl Journal<'_> {
         self.target.append(JOURNAL, line.as_bytes()).map_err(file("write", JOURNAL))
     }
 
+    fn write_plan(&self, plan: &Plan) -> Result<(), BooksError> {
+        let boot_id = boot_id(self.target);
+        self.write(&Record::Plan { version: PLAN_VERSION, boot_id, plan: plan.clone() })
+    }
+
     /// Announces that the first `from` steps will be undone.
     ///
     /// # Errors
@@ -251,7 +273,7 @@ impl Journal<'_> {
     pub fn start_undo(&self, plan: &Plan, from: usize) -> Result<(), BooksError> {
         // Somebody may have removed the file; without the plan the record means nothing.
         if self.target.stat(JOURNAL).is_err_and(Errno::is_absent) {
-            self.write(&Record::Plan { version: PLAN_VERSION, plan: plan.clone() })?;
+            self.write_plan(plan)?;
         }
         self.write(&Record::Undo { from })
     }
@@ -276,6 +298,9 @@ pub struct Interrupted {
     pub undoing: Option<Vec<usize>>,
     /// The last line was cut off.
     pub torn: bool,
+    /// It was begun in an earlier boot (where `/run` outlives one): what it did to the
+    /// kernel went with that boot, so there is nothing to undo.
+    pub other_boot: bool,
 }
 
 /// Reads the journal of an interrupted change; `None` where there is none. A last line
@@ -297,8 +322,9 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
     for (number, line) in whole.lines().enumerate() {
         let malformed = |why: String| BooksError::Malformed { path: JOURNAL.into(), line: number + 1, why };
         match (serde_json::from_str(line).map_err(|e| malformed(e.to_string()))?, &mut found) {
-            (Record::Plan { version, plan }, None) if version == PLAN_VERSION => {
-                found = Some(Interrupted { plan, begun: 0, undoing: None, torn });
+            (Record::Plan { version, boot_id: boot, plan }, None) if version == PLAN_VERSION => {
+                let other_boot = is_other_boot(&boot, &boot_id(source));
+                found = Some(Interrupted { plan, begun: 0, undoing: None, torn, other_boot });
             }
             (Record::Plan { version, .. }, None) => {
                 return Err(malformed(format!("version {version}; this passthru knows {PLAN_VERSION}")));
@@ -329,5 +355,17 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
         begun: 0,
         undoing: None,
         torn,
+        other_boot: false,
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_known_other_boot_is_another_boot() {
+        assert!(is_other_boot("a", "b"));
+        assert!(!is_other_boot("a", "a") && !is_other_boot("", "b") && !is_other_boot("a", ""));
+    }
 }

@@ -7,7 +7,7 @@ use passthru_model::{Intent, Plan, Step};
 use passthru_pci::Address;
 use passthru_plan::undo::undo;
 
-use crate::books::{self, BooksError, Guard, Interrupted, Journal, Record};
+use crate::books::{self, BooksError, Guard, Interrupted, JOURNAL, Journal, Record};
 use crate::perform::{Performer, StepError, driver};
 
 /// What was done about an interrupted change.
@@ -49,6 +49,11 @@ fn list(errors: &[StepError]) -> String {
 /// See [`RecoverError`].
 pub fn under(guard: &Guard<'_>) -> Result<Option<Recovered>, RecoverError> {
     let Some(interrupted) = books::interrupted(guard.target)? else { return Ok(None) };
+    if interrupted.other_boot {
+        let removed = guard.target.remove(JOURNAL);
+        removed.map_err(|error| BooksError::File { verb: "remove", path: JOURNAL.into(), error })?;
+        return Ok(Some(Recovered { interrupted, finished: false, unfinished: None }));
+    }
     let journal = guard.resume_journal(&interrupted)?;
     let mut performer = Performer::new(guard);
     let plan = &interrupted.plan;

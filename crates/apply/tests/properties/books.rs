@@ -88,6 +88,29 @@ fn a_journal_with_garbage_in_it() {
     }
 }
 
+/// Where /run outlives a boot: neither its leases nor its journal say anything about this
+/// one, and nothing is undone that the reboot undid.
+#[test]
+fn books_of_an_earlier_boot() {
+    let dead = disk().copy_with([Fault { at: 12, what: What::CrashAfter }]);
+    wish().bind(&dead).unwrap_err();
+    let (journal, lease) = (dead.file(JOURNAL).unwrap(), dead.file(LEASE).unwrap());
+    let next = disk();
+    next.put_file(JOURNAL, journal);
+    next.put_file(LEASE, lease);
+    next.with(|m| m.boot_id = "0b007000-1111-4222-8333-ffffffffffff".into());
+    let before = next.state().without_books();
+    let recovered = recover(&next).unwrap().unwrap();
+    assert!(recovered.interrupted.other_boot && !recovered.finished);
+    assert_eq!((before, next.file(JOURNAL)), (next.state().without_books(), None));
+    assert!(books::leases(&next).unwrap().is_empty());
+    wish().bind(&next).unwrap();
+    let leases = books::leases(&next).unwrap();
+    assert!(matches!(&leases[..], [LeaseRecord::Valid(lease)] if lease.device == device()), "{leases:?}");
+    release(&next, &[device()]).unwrap();
+    assert_eq!(next.file(LEASE), None);
+}
+
 #[test]
 fn journals_that_nobody_should_follow() {
     let plan = |version: u32| {

@@ -37,6 +37,9 @@ pub(crate) fn sentence(recovered: &Recovered) -> String {
     if plan.steps.is_empty() {
         return "an earlier passthru was interrupted before it changed anything".into();
     }
+    if recovered.interrupted.other_boot {
+        return format!("an earlier {what} of {} was cut off by the end of its boot, and went with it", names.join(" "));
+    }
     let done = if recovered.finished { "finished" } else { "undone" };
     format!(
         "an earlier {what} of {} was interrupted after {} of {} steps: {done}",
