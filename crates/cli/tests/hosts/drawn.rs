@@ -19,6 +19,7 @@ pub(crate) const ALL: &[(&str, fn() -> Drawing)] = &[
     ("lvm-on-luks", lvm_on_luks),
     ("btrfs-two-disks", btrfs_two_disks),
     ("without-root", without_root),
+    ("interrupted", interrupted),
     ("garbage", garbage),
 ];
 
@@ -92,6 +93,11 @@ fn gt630_desktop() -> Drawing {
             Pci::rom(0xdf00_0000, 512 << 10),
         ])
         .config(4096, &[0x01, 0x05, 0x10, 0x09], &[0x0002, 0x0004, 0x000b]);
+    let rom = "stat /sys/bus/pci/devices/0000:01:00.0/rom";
+    host.instead(
+        &format!("{rom} ! ENOENT"),
+        &format!("{rom} = file mode=0100600 uid=0 gid=0 rdev=0:0 size=524288"),
+    );
     host.class("drm", "pci0000:00/0000:00:01.0/0000:01:00.0/drm/card1");
     host.class("drm", "pci0000:00/0000:00:01.0/0000:01:00.0/drm/renderD129");
     host.pci("pci0000:00/0000:00:01.0/0000:01:00.1", 0x04_0300, "10de:0e0f", 0xa1)
@@ -232,6 +238,7 @@ fn connectx3_server() -> Drawing {
             .subsystem("15d9:1521")
             .driver("igb")
             .group_with(30 + function, "DMA", if function == 1 { CLAIMED } else { RELAXABLE })
+            .attribute("label", &format!("Onboard LAN {}", function + 1))
             .awake(0, 40, "flr");
         host.interface(&format!("{place}/net/eth{function}"), function == 0, function == 0);
     }
@@ -481,6 +488,60 @@ fn without_root() -> Drawing {
     host.raw_link("proc/412/ns/mnt", "mnt:[4026532201]");
     host.instead("link /proc/1/ns/mnt -> mnt:[4026531841]", "link /proc/1/ns/mnt ! EACCES");
     host.instead("link /proc/412/ns/mnt -> mnt:[4026532201]", "link /proc/412/ns/mnt ! EACCES");
+    host
+}
+
+/// A passthru that was killed between unbinding a network card and binding it; the leases
+/// of it, of a device that has been unplugged since, of another device at the same place,
+/// and a file that is no lease.
+fn interrupted() -> Drawing {
+    let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/sda1 ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
+    for (port, bus, group) in [("1c.0", "02", 8), ("1c.1", "03", 9)] {
+        host.pci(&format!("pci0000:00/0000:00:{port}"), 0x06_0400, "8086:a338", 0xf0)
+            .driver("pcieport")
+            .group(group - 7);
+        host.pci(&format!("pci0000:00/0000:00:{port}/0000:{bus}:00.0"), 0x02_0000, "8086:1533", 0x03)
+            .subsystem("8086:0002")
+            .group(group)
+            .unit("dmar0")
+            .attribute("driver_override", if bus == "02" { "vfio-pci" } else { "(null)" })
+            .awake(-1, 17, "flr");
+    }
+    let lease = |device: &str, id: &str, holder: &str| {
+        format!(
+            "{{\"version\":1,\"boot_id\":\"6a0e1d2c-0000-4000-8000-000000000001\",\"device\":\"{device}\",\
+             \"id\":\"{id}\",\"subsystem\":\"8086:0002\",\"original_driver\":\"igb\",\
+             \"original_module\":\"igb\",\"original_override\":\"igb\",\"vfio_driver\":\"vfio-pci\",\
+             \"adopted\":false,\"since\":1763693000,\"holder\":{holder}}}"
+        )
+    };
+    let holder = "{\"pid\":412,\"start\":90210,\"program\":\"qemu-system-x86_64\"}";
+    let first = lease("0000:02:00.0", "8086:1533", "null");
+    let leases = "run/passthru/leases";
+    host.file(&format!("{leases}/0000:02:00.0.json"), &format!("{first}\n"));
+    host.file(&format!("{leases}/0000:03:00.0.json"), &lease("0000:03:00.0", "8086:10d3", holder));
+    host.file(&format!("{leases}/0000:04:00.0.json"), &lease("0000:04:00.0", "8086:1533", "null"));
+    host.file(&format!("{leases}/0000:05:00.0.json"), "{\"version\":1,");
+    let steps = format!(
+        "{{\"do\":\"open-lease\",\"lease\":{first}}},\
+         {{\"do\":\"set-override\",\"device\":\"0000:02:00.0\",\"before\":\"igb\",\"value\":\"vfio-pci\"}},\
+         {{\"do\":\"unbind\",\"device\":\"0000:02:00.0\",\"driver\":\"igb\",\"override_now\":\"vfio-pci\"}},\
+         {{\"do\":\"probe\",\"device\":\"0000:02:00.0\",\"driver\":\"vfio-pci\"}}"
+    );
+    let mut journal = format!(
+        "{{\"record\":\"plan\",\"version\":1,\"plan\":{{\"version\":1,\"intent\":\"bind\",\
+         \"devices\":[\"0000:02:00.0\"],\"steps\":[{steps}],\"losses\":[],\"notes\":[]}}}}\n"
+    );
+    for step in 0..3 {
+        journal.push_str(&format!("{{\"record\":\"begin\",\"step\":{step}}}\n"));
+        journal.push_str(&format!("{{\"record\":\"done\",\"step\":{step}}}\n"));
+    }
+    // Cut off while it was written.
+    journal.push_str("{\"record\":\"beg");
+    host.file("run/passthru/journal", &journal);
     host
 }
 

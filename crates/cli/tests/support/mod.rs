@@ -1,5 +1,7 @@
 //! Running the program and looking at what it said.
 
+#![allow(dead_code, reason = "each test program uses what it needs")]
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -112,8 +114,9 @@ impl Said {
                 self.fail(&format!("the error does not say {word:?}"));
             }
         }
-        let other =
-            |line: &&str| !["error: ", "hint: ", "  ", "warning: "].iter().any(|s| line.starts_with(s));
+        // The last two are clap's.
+        let known = ["error: ", "hint: ", "  ", "warning: ", "For more information", "Usage: "];
+        let other = |line: &&str| !line.is_empty() && !known.iter().any(|start| line.starts_with(start));
         if let Some(line) = self.err.lines().find(other) {
             self.fail(&format!("a line that is neither error nor evidence nor hint: {line:?}"));
         }
