@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`errno`] | error numbers by name |
 //! | [`scalar`] | single values of sysfs: numbers, switches, link speeds, sizes |
-//! | [`line`] | [`LineError`], what the line-by-line formats report |
+//! | [`mod@line`] | [`LineError`], what the line-by-line formats report |
 //! | [`uevent`] | `/sys/bus/pci/devices/*/uevent` |
 //! | [`resource`] | `…/resource`: BARs, ROM, windows |
 //! | [`reserved_regions`] | `/sys/kernel/iommu_groups/*/reserved_regions` |
