@@ -60,6 +60,14 @@ impl Directory {
         Self::open(path, false)
     }
 
+    /// The same without `openat2`, as on kernels before 5.6: for tests that compare the two.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        self.openat2.set(false);
+        self
+    }
+
     fn open(path: &str, live: bool) -> Result<Self, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty()).map_err(errno)?;
@@ -96,41 +104,57 @@ impl Directory {
     /// `RESOLVE_IN_ROOT` by hand: one component at a time, never through a link that
     /// the kernel follows for us. `..` at the root stays at the root.
     fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Os> {
-        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        // Bytes, not text: a link may lead to a name that is no UTF-8.
+        let mut todo: Vec<Vec<u8>> = Vec::new();
+        let push = |todo: &mut Vec<Vec<u8>>, path: &[u8]| {
+            todo.extend(path.split(|c| *c == b'/').rev().map(<[u8]>::to_vec));
+        };
+        push(&mut todo, path.as_bytes());
         let mut above: Vec<OwnedFd> = Vec::new();
         let mut links = 0;
+        // Whether the last of `above` was opened as it was asked for.
+        let mut opened = false;
         while let Some(name) = todo.pop() {
-            if name.is_empty() || name == "." {
+            if name.is_empty() || name == b"." {
                 continue;
             }
-            if name == ".." {
+            if name == b".." {
                 above.pop();
+                opened = false;
                 continue;
             }
             let here = above.last().map_or(self.root.as_fd(), AsFd::as_fd);
-            let last = todo.iter().all(|rest| rest.is_empty() || rest == ".");
-            match rustix::fs::readlinkat(here, name.as_str(), Vec::new()) {
+            let last = todo.iter().all(|rest| rest.is_empty() || rest == b".");
+            // `file/` and `file/.` ask for a directory, through a link as well.
+            let mut flags = flags;
+            if last && !todo.is_empty() {
+                flags.remove(OFlags::NOFOLLOW);
+                flags.insert(OFlags::DIRECTORY);
+            }
+            match rustix::fs::readlinkat(here, name.as_slice(), Vec::new()) {
                 Ok(target) if !(last && flags.contains(OFlags::NOFOLLOW)) => {
                     links += 1;
                     if links > MAX_LINKS {
                         return Err(Os::LOOP);
                     }
-                    let target = target.into_string().map_err(|_| Os::INVAL)?;
-                    if target.starts_with('/') {
+                    let target = target.as_bytes();
+                    if target.starts_with(b"/") {
                         above.clear();
                     }
-                    todo.extend(target.split('/').rev().map(str::to_owned));
+                    push(&mut todo, target);
                     continue;
                 }
                 Ok(_) | Err(Os::INVAL) => {}
                 Err(error) => return Err(error),
             }
             let how = if last { flags } else { OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC };
-            let next = rustix::fs::openat(here, name.as_str(), how | OFlags::NOFOLLOW, Mode::empty())?;
+            let next = rustix::fs::openat(here, name.as_slice(), how | OFlags::NOFOLLOW, Mode::empty())?;
             above.push(next);
+            opened = last;
         }
         match above.pop() {
-            Some(found) => Ok(found),
+            Some(found) if opened => Ok(found),
+            Some(found) => rustix::fs::openat(&found, ".", flags, Mode::empty()),
             None => rustix::fs::openat(&self.root, ".", flags, Mode::empty()),
         }
     }
