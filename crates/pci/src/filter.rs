@@ -171,10 +171,13 @@ impl fmt::Display for IdFilter {
         let (bits, mask) = self.class;
         if mask != 0 || self.prog_if.is_some() {
             f.write_str(":")?;
+            let any = |shift: u32| mask != 0 && mask >> shift & 0xf == 0;
             for shift in [12, 8, 4, 0] {
                 match mask >> shift & 0xf {
                     _ if mask == 0 => {}
                     0 => f.write_str("x")?,
+                    // "0x01" would read as the number 1; without its 0 it is the same filter.
+                    _ if shift == 12 && bits >> 12 == 0 && any(8) => {}
                     _ => write!(f, "{:x}", bits >> shift & 0xf)?,
                 }
             }
@@ -260,7 +263,9 @@ mod tests {
 
     #[test]
     fn id_filters_round_trip() {
-        for text in [":", "10de:", ":1284", "10de::0300", "::03xx", "10de:1284:x300:02", ":::02"] {
+        for text in
+            [":", "10de:", ":1284", "10de::0300", "::03xx", "::x01", "::xx00", "10de:1284:x300:02", ":::02"]
+        {
             let filter: IdFilter = text.parse().unwrap();
             assert_eq!(filter.to_string(), text);
             assert_eq!(filter.to_string().parse::<IdFilter>().unwrap(), filter);

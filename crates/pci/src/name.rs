@@ -104,7 +104,18 @@ fn slot_reading(rest: &str) -> Result<DeviceName, ParseNameError> {
     if let Ok(slot) = rest.parse() {
         return Ok(DeviceName::Slot(slot));
     }
-    Ok(DeviceName::Slots(rest.parse()?))
+    // With `0x` or blanks of lspci's it may still leave nothing open.
+    let filter: SlotFilter = rest.parse()?;
+    Ok(match (filter.domain, filter.bus, filter.device, filter.function) {
+        (Some(domain), Some(bus), Some(device), Some(function)) => {
+            match Address::new(domain, bus, device, function) {
+                Some(address) => DeviceName::Function(address),
+                None => DeviceName::Slots(filter),
+            }
+        }
+        (Some(domain), Some(bus), Some(device), None) => DeviceName::Slot(Slot { domain, bus, device }),
+        _ => DeviceName::Slots(filter),
+    })
 }
 
 /// Whether a text with a colon is an id or id filter rather than an address.
@@ -152,7 +163,11 @@ impl fmt::Display for DeviceName {
             }
             Self::Ids(filter) => write!(f, "id:{filter}"),
             Self::Group(n) => write!(f, "group:{n}"),
-            Self::Kernel(name) => f.write_str(name),
+            // A name that would be read as something else stays what it is below /dev.
+            Self::Kernel(name) => match name.parse() {
+                Ok(Self::Kernel(read)) if read == *name => f.write_str(name),
+                _ => write!(f, "/dev/{name}"),
+            },
         }
     }
 }
@@ -219,7 +234,21 @@ mod tests {
 
     #[test]
     fn what_is_shown_names_the_same_again() {
-        for text in ["01:00.0", "01:00", "10de::0300", "group:3", "eth0", "slot:1:", "::", ":::02"] {
+        for text in [
+            "01:00.0",
+            "01:00",
+            "10de::0300",
+            "group:3",
+            "eth0",
+            "slot:1:",
+            "::",
+            ":::02",
+            "::x01",
+            "/dev/group:1",
+            "/dev/pci_x",
+            "slot:0x0:1:2.3",
+            "slot:0x0:1:2",
+        ] {
             let name: DeviceName = text.parse().unwrap();
             assert_eq!(name.to_string().parse::<DeviceName>(), Ok(name));
         }

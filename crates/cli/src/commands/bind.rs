@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use passthru_apply::books::BooksError;
+use passthru_apply::books::{self, BooksError};
 use passthru_apply::live::Live;
 use passthru_apply::target::LockError;
 use passthru_apply::transaction::{self, Applied, ChangeError, MakePlan};
@@ -97,7 +97,7 @@ impl Change<'_> {
         }
         // Where nothing is to be done, nobody's rights and no lock are needed; but a change
         // that was interrupted is looked after all the same.
-        let interrupted = source.stat(passthru_apply::books::JOURNAL).is_ok();
+        let interrupted = source.stat(books::JOURNAL).is_ok();
         let applied = if plan.steps.is_empty() && !interrupted {
             Applied { plan, recovered: None }
         } else {
@@ -126,7 +126,7 @@ impl Change<'_> {
         make: MakePlan<'_>,
     ) -> Result<Plan, Failure> {
         let snapshot = context.snapshot(source, &plan_wants(self.devices))?;
-        let leases = passthru_apply::books::leases(source).map_err(|error| books_failure(&error))?;
+        let leases = books::leases(source).map_err(|error| books_failure(&error))?;
         for record in &leases {
             if let LeaseRecord::Broken(name, why) = record {
                 context.note(&format!("warning: /run/passthru/leases/{name} is no lease: {why}"));
@@ -161,7 +161,8 @@ impl Change<'_> {
             NoPlan::Refused(refusals) => {
                 if context.global.json {
                     // The refusal itself is told on standard error.
-                    let _ = print_json(&json::Change::refused(self.verb, self.dry_run, self.devices, &refusals));
+                    let _ =
+                        print_json(&json::Change::refused(self.verb, self.dry_run, self.devices, &refusals));
                 }
                 let blind = refusals.iter().all(|r| r.reason == Reason::NotSeen);
                 if blind && !self.dry_run && need_root(self.verb).is_err() {
@@ -178,11 +179,20 @@ impl Change<'_> {
             }
             NoPlan::NoDevice(address) => Failure::new(Code::Usage, format!("no PCI device at {address}"))
                 .hint("`passthru list` shows the devices of this host"),
-            NoPlan::Unknown(what) => {
-                Failure::new(Code::Refused, format!("{}: cannot plan without knowing {what}", self.verb))
-                    .hint("run as root, or see the `unread` list of `passthru show --json`")
-            }
+            NoPlan::Unknown(what) => self.unknown(&what),
         }
+    }
+
+    /// A fact without which there is no plan.
+    fn unknown(&self, what: &str) -> Failure {
+        let hint = if what.contains(books::LEASES) {
+            "look at that file; `passthru release DEVICE --adopt DRIVER` says where the device goes instead"
+        } else if rustix::process::geteuid().is_root() {
+            "see the `unread` list of `passthru show --json`"
+        } else {
+            "run as root"
+        };
+        Failure::new(Code::Refused, format!("{}: cannot plan without knowing {what}", self.verb)).hint(hint)
     }
 
     /// A change that did not come about, in words.
@@ -192,9 +202,7 @@ impl Change<'_> {
             ChangeError::NoPlan(NoPlan::NoDevice(address)) => {
                 Failure::new(Code::Failed, format!("{address} went away; nothing was changed"))
             }
-            ChangeError::NoPlan(NoPlan::Unknown(what)) => {
-                Failure::new(Code::Refused, format!("{}: cannot plan without knowing {what}", self.verb))
-            }
+            ChangeError::NoPlan(NoPlan::Unknown(what)) => self.unknown(&what),
             ChangeError::Stale => Failure::new(
                 Code::Failed,
                 format!("{}: the host changed while this was planned; nothing was done", self.verb),
@@ -217,7 +225,8 @@ impl Change<'_> {
             }
             ChangeError::Books(error) => books_failure(&error),
             ChangeError::Recover(error) => Failure::new(Code::Changed, error.to_string())
-                .hint("look at `passthru status`; the journal is /run/passthru/journal"),
+                .hint("`passthru recover` tries again")
+                .hint("once the devices are as you want them, removing /run/passthru/journal lets passthru forget it"),
             ChangeError::NoHost(error) => Failure::new(Code::Failed, error.to_string()),
         }
     }

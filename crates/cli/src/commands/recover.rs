@@ -38,9 +38,16 @@ pub(crate) fn sentence(recovered: &Recovered) -> String {
         return "an earlier passthru was interrupted before it changed anything".into();
     }
     if recovered.interrupted.other_boot {
-        return format!("an earlier {what} of {} was cut off by the end of its boot, and went with it", names.join(" "));
+        return format!(
+            "an earlier {what} of {} was cut off by the end of its boot, and went with it",
+            names.join(" ")
+        );
     }
-    let done = if recovered.finished { "finished" } else { "undone" };
+    let done = match (&recovered.unfinished, recovered.finished) {
+        (_, true) => "finished".into(),
+        (None, false) => "undone".into(),
+        (Some(why), false) => format!("it could not be finished ({why}) and was undone"),
+    };
     format!(
         "an earlier {what} of {} was interrupted after {} of {} steps: {done}",
         names.join(" "),

@@ -16,7 +16,7 @@ use passthru_pci::Address;
 pub(crate) fn broken_lease(leases: &[LeaseRecord], device: Address) -> Option<NoPlan> {
     leases.iter().find_map(|record| match record {
         LeaseRecord::Broken(name, why) if *name == format!("{device}.json") => {
-            Some(NoPlan::Unknown(format!("the lease of {device}, in leases/{name}: {why}")))
+            Some(NoPlan::Unknown(format!("the lease of {device}, in /run/passthru/leases/{name}: {why}")))
         }
         _ => None,
     })
