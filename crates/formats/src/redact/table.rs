@@ -165,6 +165,8 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/sys/bus/virtio/drivers/9pnet_virtio/*/mount_tag", T::ShareTag),
     (List, "/sys/bus/virtio/drivers/virtiofs", T::Names),
     (Link, "/sys/bus/virtio/drivers/virtiofs/*", T::Path),
+    (List, "/sys/fs/btrfs", T::Names),
+    (List, "/sys/fs/btrfs/*/devices", T::Names),
     (Read, "/proc/self/mountinfo", T::Mountinfo),
     (Read, "/proc/#/mountinfo", T::Mountinfo),
     (Read, "/proc/swaps", T::Swaps),

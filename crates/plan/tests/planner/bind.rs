@@ -254,7 +254,10 @@ fn a_lease_that_is_none() {
     let Err(NoPlan::Unknown(what)) = bind_with(&host([nvme()]), &[DISK], false, &[], &broken) else {
         panic!()
     };
-    assert_eq!(what, "the lease of 0000:01:00.0, in /run/passthru/leases/0000:01:00.0.json: it is of version 2");
+    assert_eq!(
+        what,
+        "the lease of 0000:01:00.0, in /run/passthru/leases/0000:01:00.0.json: it is of version 2"
+    );
     let other = [LeaseRecord::Broken("README".into(), "expected value".into())];
     assert!(bind_with(&host([nvme()]), &[DISK], false, &[], &other).is_ok());
 }
