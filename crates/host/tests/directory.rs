@@ -165,8 +165,12 @@ fn what_is_kept_does_not_show() {
     symlink("0000:00:01.0", devices.join("0000:01:00.0")).unwrap();
     symlink("../../../../../../sys/devices/pci0000:00/0000:00:02.0", devices.join("0000:02:00.0")).unwrap();
     symlink("/sys/devices/pci0000:00/0000:00:03.0", devices.join("0000:03:00.0")).unwrap();
-    // By text this leads to 0000:00:05.0; through the link it leads to nothing.
-    symlink("0000:00:04.0/../0000:00:05.0", devices.join("0000:04:00.0")).unwrap();
+    // By text this leads to a link to 0000:00:05.0; through the link to a directory of its own.
+    symlink("0000:00:04.0/../0000:09:00.0", devices.join("0000:04:00.0")).unwrap();
+    symlink("0000:00:05.0", devices.join("0000:09:00.0")).unwrap();
+    let real = dir.path().join("sys/devices/pci0000:00/0000:09:00.0");
+    fs::create_dir(&real).unwrap();
+    fs::write(real.join("class"), "0x090000\n").unwrap();
     let text = dir.path().to_string_lossy();
     for source in [Directory::at(&text).unwrap(), Directory::at(&text).unwrap().by_hand()] {
         for _ in 0..2 {
@@ -176,7 +180,8 @@ fn what_is_kept_does_not_show() {
                 ("0000:01:00.0", "0x010000\n"),
                 ("0000:02:00.0", "0x020000\n"),
                 ("0000:03:00.0", "0x030000\n"),
-                ("0000:04:00.0", "0x050000\n"),
+                ("0000:04:00.0", "0x090000\n"),
+                ("0000:09:00.0", "0x050000\n"),
             ] {
                 let base = format!("/sys/bus/pci/devices/{name}");
                 source.link(&base).unwrap();

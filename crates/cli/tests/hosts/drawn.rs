@@ -6,8 +6,11 @@
 
 use crate::drawing::{Drawing, IO, MEM, MEM64, MEM64_PREFETCH, Pci};
 
+/// A host's name and how it is drawn.
+type Drawn = (&'static str, fn() -> Drawing);
+
 /// Every drawn host.
-pub(crate) const ALL: &[(&str, fn() -> Drawing)] = &[
+pub(crate) const ALL: &[Drawn] = &[
     ("gt630-desktop", gt630_desktop),
     ("iris-pro-laptop", iris_pro_laptop),
     ("connectx3-server", connectx3_server),
