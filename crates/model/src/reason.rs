@@ -37,6 +37,8 @@ pub enum Reason {
     Held,
     /// It has active virtual functions.
     VirtualFunctions,
+    /// Other functions hang below it although it is no bridge (Intel VMD).
+    FunctionsBelow,
     /// The firmware demands a fixed mapping for it, so that the kernel refuses VFIO.
     FirmwareMapping,
     /// Whether it is in use could not be seen.
@@ -47,7 +49,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of this list.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Bridge,
         Self::NoIommu,
         Self::NoIommuMode,
@@ -62,6 +64,7 @@ impl Reason {
         Self::LastKeyboard,
         Self::Held,
         Self::VirtualFunctions,
+        Self::FunctionsBelow,
         Self::FirmwareMapping,
         Self::NotSeen,
         Self::NoLease,
@@ -85,6 +88,7 @@ impl Reason {
             Self::LastKeyboard => "last-keyboard",
             Self::Held => "held",
             Self::VirtualFunctions => "virtual-functions",
+            Self::FunctionsBelow => "functions-below",
             Self::FirmwareMapping => "firmware-mapping",
             Self::NotSeen => "not-seen",
             Self::NoLease => "no-lease",

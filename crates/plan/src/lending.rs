@@ -105,8 +105,10 @@ pub fn hinders(member: &Device) -> bool {
 /// Judges one device.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, uses: &Uses, device: &Device) -> Lending {
-    if device.class.known().is_none_or(|class| is_chipset(*class, device.parent.is_none())) {
-        return Lending::Chipset;
+    match &device.class {
+        Fact::Known(class) if is_chipset(*class, device.parent.is_none()) => return Lending::Chipset,
+        Fact::Known(_) => {}
+        _ => return Lending::InUse(vec![Reason::NotSeen]),
     }
     let on_vfio = device.driver.known().is_some_and(|d| is_vfio_driver(d));
     let mut reasons: Vec<Reason> = uses.device(device.address).iter().filter_map(|u| u.blocks).collect();
@@ -202,6 +204,16 @@ pub fn firmware_mapping(snapshot: &Snapshot, device: &Device) -> Option<String> 
     let group = snapshot.groups.get(device.group.known()?)?;
     let region = group.reserved.known()?.iter().find(|r| r.kind == "direct")?;
     Some(format!("{:#x}-{:#x} direct", region.start, region.end))
+}
+
+/// Why the reserved regions of a device's group are not known, where they were asked for.
+/// Kernels before 4.11 have no such file, and say it in the log only.
+#[must_use]
+pub(crate) fn unknown_reserved(snapshot: &Snapshot, device: &Device) -> Option<String> {
+    match &snapshot.groups.get(device.group.known()?)?.reserved {
+        Fact::Known(_) | Fact::Absent | Fact::NotRead => None,
+        other => Some(unknown(other)),
+    }
 }
 
 /// What stands in for a fact that is not known, in words.

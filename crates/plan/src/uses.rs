@@ -51,6 +51,7 @@ impl Uses {
             uses.add(sound.owner, Use::new([format!("sound {}", sound.name)], None));
         }
         uses.virtual_functions(snapshot);
+        uses.functions_below(snapshot);
         uses.holders(snapshot);
         uses
     }
@@ -234,6 +235,29 @@ impl Uses {
             };
             let blocks = only.then_some(Reason::LastKeyboard);
             self.add(input.owner, Use::new([format!("{kind} \"{}\"", input.name)], blocks));
+        }
+    }
+
+    /// An endpoint with functions below it (Intel VMD, whose domain holds the machine's
+    /// disks): they all go when it does.
+    fn functions_below(&mut self, snapshot: &Snapshot) {
+        let mut below: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+        for device in &snapshot.devices {
+            if let Some(parent) = device.parent.and_then(|parent| snapshot.device(parent))
+                && !parent.is_bus_bridge()
+            {
+                below.entry(parent.address).or_default().push(device.address);
+            }
+        }
+        for (address, functions) in below {
+            let first = functions[0];
+            let more = if functions.len() > 1 {
+                format!(" and {} more", functions.len() - 1)
+            } else {
+                String::new()
+            };
+            let chain = [format!("{first}{more} hang below it")];
+            self.add(Some(address), Use::new(chain, Some(Reason::FunctionsBelow)));
         }
     }
 

@@ -130,7 +130,7 @@ fn closure<'a>(
         }
     }
     for (device, others) in missing {
-        refusals.push(companions_refusal(wish, device, &others));
+        refusals.push(companions_refusal(snapshot, wish, device, &others));
     }
     wanted.iter().map(|a| snapshot.device(*a).ok_or(NoPlan::NoDevice(*a))).collect()
 }
@@ -152,23 +152,34 @@ fn port_refusal(device: &Device, port: &Device) -> Refusal {
 }
 
 /// The refusal for companions that nobody agreed to, with the line to type instead.
-fn companions_refusal(wish: &BindWish<'_>, device: &Device, others: &[&Device]) -> Refusal {
-    let named =
-        |d: &&Device| format!("{} (on {})", d.address, d.driver.known().map_or("an unknown driver", |s| s));
+fn companions_refusal(
+    snapshot: &Snapshot,
+    wish: &BindWish<'_>,
+    device: &Device,
+    others: &[&Device],
+) -> Refusal {
+    let named = |d: &&Device| match &d.driver {
+        Fact::Known(driver) => format!("{} (on {driver})", d.address),
+        Fact::Absent => format!("{} (on no driver)", d.address),
+        _ => format!("{} (on an unknown driver)", d.address),
+    };
     let list = others.iter().map(named).collect::<Vec<_>>().join(", ");
     let slot = device.address.slot();
-    let same_card = others.iter().all(|d| slot.contains(d.address));
-    let hint = if same_card && wish.devices.iter().all(|d| slot.contains(*d)) {
-        format!("to lend the whole card: passthru bind {slot}")
+    // Naming the slot names every function of it, so it helps only where all are wanted.
+    let bridge = |d: &Device| d.class.known().is_none_or(|class| class.is_bridge());
+    let whole_card = others.iter().all(|d| slot.contains(d.address))
+        && wish.devices.iter().all(|d| slot.contains(*d))
+        && !snapshot.devices.iter().any(|d| slot.contains(d.address) && bridge(d));
+    let hint = if whole_card {
+        format!("to lend the whole card, name it: {slot}")
     } else {
-        let names: Vec<_> = wish.devices.iter().map(ToString::to_string).collect();
-        format!("to take them along: passthru bind {} --with-group", names.join(" "))
+        "to take them along, add --with-group".to_owned()
     };
     let group = device.group.known().map_or_else(String::new, |g| format!(" {g}"));
     Refusal {
         device: device.address,
         reason: Reason::Companions,
-        evidence: format!("its IOMMU group{group} is viable for a guest only together with {list}"),
+        evidence: format!("the IOMMU isolates it only together with the rest of its group{group}: {list}"),
         hint,
     }
 }
@@ -205,6 +216,11 @@ fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec
         let hint = "look for a firmware setting (HP: \"shared memory\", RMRR), or use another slot";
         refuse(Reason::FirmwareMapping, evidence, hint.into());
     }
+    if let Some(why) = lending::unknown_reserved(snapshot, device) {
+        let evidence =
+            format!("whether the firmware keeps regions mapped for its group could not be seen: {why}");
+        refuse(Reason::NotSeen, evidence, "run as root, or look at `passthru show`".into());
+    }
     for found in uses.device(device.address) {
         if let Some(reason) = found.blocks {
             refuse(reason, found.line(), hint(reason, found.chain.first().map_or("", String::as_str)));
@@ -228,6 +244,7 @@ pub(super) fn hint(reason: Reason, name: &str) -> String {
             "plug a keyboard in elsewhere first, or make sure you have another way in".into()
         }
         Reason::Held => "stop that virtual machine first".into(),
+        Reason::FunctionsBelow => "lend what is below it instead, or unbind that first".into(),
         Reason::VirtualFunctions => "remove the virtual functions first (write 0 to sriov_numvfs)".into(),
         Reason::NotSeen => "run as root, so that passthru can look".into(),
         Reason::Bridge

@@ -82,7 +82,9 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
             closed.push(lease);
             continue;
         }
-        for found in uses.device(*address) {
+        // Only a vfio driver is left by a release; what else may use the device is at rest.
+        let on_vfio = device.driver.known().is_some_and(|d| is_vfio_driver(d));
+        for found in uses.device(*address).iter().filter(|_| on_vfio) {
             if let Some(reason @ (Reason::Held | Reason::NotSeen)) = found.blocks
                 && (reason == Reason::Held || !wish.allow.contains(&reason))
             {

@@ -171,12 +171,12 @@ fn companions() {
     let found = refusals(bind(&kernel, &[DISK], false, &[]));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].reason, Reason::Companions);
-    assert_eq!(found[0].hint, "to lend the whole card: passthru bind 0000:01:00");
+    assert_eq!(found[0].hint, "to lend the whole card, name it: 0000:01:00");
     assert!(found[0].evidence.contains("0000:01:00.1 (on snd_hda_intel)"), "{}", found[0].evidence);
     // Another card: only with the group.
     let kernel = host([nvme(), other()]);
     let found = refusals(bind(&kernel, &[DISK], false, &[]));
-    assert_eq!(found[0].hint, "to take them along: passthru bind 0000:01:00.0 --with-group");
+    assert_eq!(found[0].hint, "to take them along, add --with-group");
     let plan = bind(&kernel, &[DISK], true, &[]).unwrap();
     assert_eq!(plan.devices, [address(DISK), address("0000:02:00.0")]);
     // What goes along is examined like the device itself.
