@@ -243,7 +243,10 @@ impl Uses {
     fn functions_below(&mut self, snapshot: &Snapshot) {
         let mut below: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
         for device in &snapshot.devices {
-            if let Some(parent) = device.parent.and_then(|parent| snapshot.device(parent))
+            // The root bus of a VMD domain has no bridge above it, but its path leads
+            // through the endpoint: …/0000:64:00.5/pci10000:00/10000:00:02.0.
+            let above = || device.path.rsplit('/').skip(1).find_map(Address::from_sysfs);
+            if let Some(parent) = device.parent.or_else(above).and_then(|parent| snapshot.device(parent))
                 && !parent.is_bus_bridge()
             {
                 below.entry(parent.address).or_default().push(device.address);
