@@ -67,6 +67,16 @@ impl<'w> Scan<'w> {
                 start += next_block(&text[start..]);
                 continue;
             }
+            if let Block::Vendor(vendor, None) = *block
+                && text[start] == b'\t'
+            {
+                let length = next_block(&text[start..]);
+                let skipped = next_wanted(&text[start..start + length], sets.of_vendor(vendor));
+                start += skipped;
+                if skipped == length {
+                    continue;
+                }
+            }
             let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |n| start + n);
             let line = &text[start..end];
             start = end + 1;
@@ -115,6 +125,21 @@ fn next_block(text: &[u8]) -> usize {
     }
     let rest = &text[at..];
     rest.iter().zip(rest.get(1..).unwrap_or_default()).position(ends).map_or(text.len(), |n| at + n + 1)
+}
+
+/// Where the first line of a vendor's block begins that is about a wanted device; the
+/// length of the block where none is. Thousands of lines for a handful that are wanted:
+/// their four digits as they stand there tell most of them apart.
+fn next_wanted(block: &[u8], wanted: &[u32]) -> usize {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', block).chain(std::iter::once(block.len())) {
+        let is_wanted = |digits: &[u8; 4]| wanted.contains(&(u32::from_ne_bytes(*digits) | LOWER));
+        match block.get(start + 1..).and_then(<[u8]>::first_chunk) {
+            Some(digits) if digits[0] != b'\t' && is_wanted(digits) => return start,
+            _ => start = end + 1,
+        }
+    }
+    block.len()
 }
 
 /// The wanted numbers as sorted lists, in the form they are looked up.
@@ -205,12 +230,6 @@ fn first_level<'a>(rest: &'a [u8], block: &mut Block, sets: &Sets<'_>) -> Found<
         Block::Skip => None,
         Block::Vendor(vendor, current) => {
             *current = None;
-            // Thousands of lines for a handful that are wanted: their four digits as they
-            // stand there tell most of them apart.
-            let digits = u32::from_ne_bytes(*rest.first_chunk()?) | LOWER;
-            if !sets.of_vendor(*vendor).contains(&digits) {
-                return None;
-            }
             let (device, name) = numbered(rest, 4)?;
             let id = Id { vendor: *vendor, device };
             sets.devices.binary_search(&number(id)).ok()?;
