@@ -141,6 +141,7 @@ pub(crate) fn plan_wants(devices: &[Address]) -> Wants {
     Wants {
         revision: false,
         detail: DetailOf::Some(devices.to_vec()),
+        reserved: false,
         group_detail: true,
         usage: true,
         names: false,

@@ -4,10 +4,11 @@
 
 use passthru_formats::errno::Errno;
 use passthru_formats::uevent;
-use passthru_model::{Device, Fact, Wants};
+use passthru_model::{Device, Fact, ReservedRegion, Wants};
 use passthru_pci::{Address, Class, Id};
 
 use crate::ask::{Asker, flag, join, means_absent};
+use crate::groups;
 
 /// The directory of all functions.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
@@ -17,7 +18,7 @@ pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 /// # Errors
 /// Where the directory of devices is not there or cannot be listed: then this is no
 /// host, and nothing else would mean anything.
-pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Errno> {
+pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Found, Errno> {
     let names = ask.source.list(DEVICES)?;
     let mut addresses = Vec::with_capacity(names.len());
     for name in names {
@@ -44,23 +45,34 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Vec<Device>, Er
             .map(|(part, source)| {
                 scope.spawn(move || {
                     let mut ask = Asker::new(&*source);
-                    let devices = read_part(&mut ask, part, wants);
-                    (devices, ask.unread)
+                    let found = read_part(&mut ask, part, wants);
+                    (found, ask.unread)
                 })
             })
             .collect();
-        let mut devices = read_part(ask, mine, wants);
+        let mut all = read_part(ask, mine, wants);
         for other in others {
             match other.join() {
                 Ok((found, unread)) => {
-                    devices.extend(found);
+                    all.devices.extend(found.devices);
+                    all.reserved.extend(found.reserved);
                     ask.unread.extend(unread);
                 }
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        Ok(devices)
+        Ok(all)
     })
+}
+
+/// What was read.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// The functions, in order.
+    pub(crate) devices: Vec<Device>,
+    /// The reserved regions of groups, where they were asked for; a group of several
+    /// functions may be there more than once.
+    pub(crate) reserved: Vec<(u32, Fact<Vec<ReservedRegion>>)>,
 }
 
 /// From how many functions on a second thread is worth its start (some 50 µs, what six
@@ -78,8 +90,21 @@ fn available() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn read_part(ask: &mut Asker<'_>, addresses: &[Address], wants: &Wants) -> Vec<Device> {
-    addresses.iter().filter_map(|address| read_one(ask, *address, wants)).collect()
+fn read_part(ask: &mut Asker<'_>, addresses: &[Address], wants: &Wants) -> Found {
+    let mut found = Found::default();
+    for address in addresses {
+        let Some(device) = read_one(ask, *address, wants) else { continue };
+        // What could be lent: ports and bridges cannot, whatever is reserved for them.
+        if wants.reserved
+            && let Fact::Known(group) = device.group
+            && device.class.known().is_none_or(|class| !class.is_bridge())
+            && found.reserved.last().is_none_or(|(last, _)| *last != group)
+        {
+            found.reserved.push((group, groups::reserved(ask, group)));
+        }
+        found.devices.push(device);
+    }
+    found
 }
 
 /// `None` where the function went away after the directory was listed.

@@ -24,16 +24,22 @@ pub(crate) fn read_detail<'g>(ask: &mut Asker<'_>, groups: impl Iterator<Item = 
         let at = |name: &str| format!("/sys/kernel/iommu_groups/{number}/{name}");
         group.kind = ask.text(None, "group.type", &at("type"), some_text);
         group.name = ask.text(None, "group.name", &at("name"), some_text);
-        group.reserved = ask.bytes(None, "group.reserved", &at("reserved_regions"), |text| {
-            let region = |r: reserved_regions::Region<'_>| ReservedRegion {
-                start: r.start,
-                end: r.end,
-                kind: r.kind.word().to_owned(),
-            };
-            let all: Result<Vec<_>, _> = reserved_regions::parse(text).map(|r| r.map(region)).collect();
-            all.ok().map(Fact::Known)
-        });
+        group.reserved = reserved(ask, *number);
     }
+}
+
+/// What is kept of a group's addresses.
+pub(crate) fn reserved(ask: &mut Asker<'_>, number: u32) -> Fact<Vec<ReservedRegion>> {
+    let path = format!("/sys/kernel/iommu_groups/{number}/reserved_regions");
+    ask.bytes(None, "group.reserved", &path, |text| {
+        let region = |r: reserved_regions::Region<'_>| ReservedRegion {
+            start: r.start,
+            end: r.end,
+            kind: r.kind.word().to_owned(),
+        };
+        let all: Result<Vec<_>, _> = reserved_regions::parse(text).map(|r| r.map(region)).collect();
+        all.ok().map(Fact::Known)
+    })
 }
 
 /// The units at work, by name.

@@ -54,9 +54,14 @@ pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> 
 /// Everything on this thread; the usage only if `with_usage`.
 fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snapshot, NoHost> {
     let mut ask = Asker::new(source);
-    let mut devices =
+    let devices::Found { mut devices, reserved } =
         devices::read(&mut ask, wants).map_err(|error| NoHost { path: devices::DEVICES, error })?;
     let mut all_groups = groups::collect(&devices);
+    for (number, regions) in reserved {
+        if let Some(group) = all_groups.get_mut(&number) {
+            group.reserved = regions;
+        }
+    }
     for i in wanted_detail(&devices, &wants.detail) {
         let detail = detail::read(&mut ask, &devices[i]);
         devices[i].detail = Some(Box::new(detail));

@@ -47,6 +47,8 @@ pub struct Wants {
     pub revision: bool,
     /// [`crate::Detail`] of these devices.
     pub detail: DetailOf,
+    /// Reserved regions of the groups of all devices that might be lent.
+    pub reserved: bool,
     /// IOMMU groups' types and reserved regions.
     pub group_detail: bool,
     /// Who uses what.
@@ -59,7 +61,14 @@ impl Wants {
     /// Everything there is to ask: what a capture records.
     #[must_use]
     pub const fn all() -> Self {
-        Self { revision: true, detail: DetailOf::All, group_detail: true, usage: true, names: true }
+        Self {
+            revision: true,
+            detail: DetailOf::All,
+            reserved: true,
+            group_detail: true,
+            usage: true,
+            names: true,
+        }
     }
 }
 

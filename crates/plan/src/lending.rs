@@ -126,6 +126,9 @@ pub fn judge(snapshot: &Snapshot, uses: &Uses, device: &Device) -> Lending {
     if firmware_mapping(snapshot, device).is_some() {
         return Lending::Kept;
     }
+    if unknown_reserved(snapshot, device).is_some() {
+        return Lending::InUse(vec![Reason::NotSeen]);
+    }
     let companions = companions(snapshot, device);
     if companions.is_empty() {
         return Lending::Ready;

@@ -25,6 +25,7 @@ fn wants(devices: &[Address]) -> Wants {
     Wants {
         revision: false,
         detail: DetailOf::Some(devices.to_vec()),
+        reserved: false,
         group_detail: true,
         usage: true,
         names: false,

@@ -23,6 +23,7 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
     let wants = Wants {
         revision: json || options.groups || columns.need_revision(),
         usage: json || !only_places || needs_usage(&names),
+        reserved: json || !only_places,
         names: true,
         ..Wants::default()
     };

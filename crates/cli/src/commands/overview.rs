@@ -17,13 +17,8 @@ const SHOWN: usize = 12;
 pub(crate) fn run(context: &Context) -> Outcome {
     let source = context.source()?;
     // The groups in full: what the firmware keeps mapped must not be offered here.
-    let wants = Wants {
-        revision: context.global.json,
-        usage: true,
-        names: true,
-        group_detail: true,
-        ..Wants::default()
-    };
+    let wants =
+        Wants { revision: context.global.json, usage: true, names: true, reserved: true, ..Wants::default() };
     let snapshot = context.snapshot(&*source, &wants)?;
     let uses = Uses::of(&snapshot);
     let mut rows: Vec<Row<'_>> = snapshot

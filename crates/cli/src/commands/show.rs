@@ -22,6 +22,7 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
     let wants = Wants {
         revision: true,
         detail: DetailOf::Some(chosen.clone()),
+        reserved: false,
         group_detail: true,
         usage: true,
         names: true,

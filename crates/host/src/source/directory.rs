@@ -196,7 +196,7 @@ impl Directory {
     /// Whether the directories that are read over and over in one call may be kept.
     /// Below `/proc` they come and go with processes, and each is read once.
     fn keeps(path: &str) -> bool {
-        path.starts_with("/sys/") && !path.ends_with("/..")
+        path.starts_with("/sys/") && !path.starts_with("/sys/kernel/") && !path.ends_with("/..")
     }
 
     fn open_file(&self, path: &str) -> Result<OwnedFd, Os> {
