@@ -3,6 +3,7 @@
 #   PASSTHRU_LAB_KERNEL=6.12   another kernel in the lab (see crates/lab/src/settings.rs)
 #   PASSTHRU_LAB_QEMU=/path    another QEMU
 #   PASSTHRU_LAB_ACCEL=tcg     never try KVM
+#   PASSTHRU_LAB_PROOF=1       all of the scenarios that are otherwise a slice (make proof sets it)
 #   YES=1                      agree to installing packages beforehand
 
 SHELL := /bin/bash
@@ -40,6 +41,7 @@ prepare:
 	@scripts/install-packages
 	mkdir -p "$(PASSTHRU_LAB_DIR)"
 	scripts/fetch-kernel
+	scripts/fetch-programs
 
 ## make demo    lends a disk to a virtual machine and gets it back, in a virtual host
 demo: prepare build
@@ -81,9 +83,10 @@ proof:
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
 
-## make bench   compares the speed of list with lspci
-bench: build
-	@cargo xtask bench
+## make bench   compares list with lspci, and in the lab bind and release with other tools
+# scripts/install-packages --peers installs those; ARGS="--only bind --write" writes docs/bench.md.
+bench: prepare build
+	@cargo xtask bench $(ARGS)
 
 ## make clean   removes everything built, the lab's kernels included
 clean:

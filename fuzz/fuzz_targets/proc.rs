@@ -1,11 +1,11 @@
-//! Files of `/proc`: what can be written again is read as the same, the rest does not
+//! Files of `/proc`, tables of `/etc`, records of udev: what can be written again is read as the same, the rest does not
 //! panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use passthru_formats::cpulist::CpuList;
 use passthru_formats::errno::Errno;
-use passthru_formats::{cmdline, input, mountinfo, route, scalar, swaps};
+use passthru_formats::{cmdline, fstab, input, mountinfo, passwd, process, route, scalar, swaps, tcp, udev_db};
 
 fuzz_target!(|data: &[u8]| {
     for mount in mountinfo::parse(data).flatten() {
@@ -16,13 +16,48 @@ fuzz_target!(|data: &[u8]| {
     for swap in swaps::parse(data).flatten() {
         assert!(!swap.path.is_empty());
     }
+    for user in passwd::users(data).flatten() {
+        assert!(!user.name.is_empty() && user.uid != u32::MAX && user.gid != u32::MAX);
+    }
+    for group in passwd::groups(data).flatten() {
+        assert!(!group.name.is_empty() && group.members.iter().all(|member| !member.is_empty()));
+    }
     for route in route::parse_ipv4(data).flatten() {
         assert!(route.prefix <= 32 && route.destination.is_ipv4());
     }
     for route in route::parse_ipv6(data).flatten() {
         assert!(route.prefix <= 128 && route.destination.is_ipv6());
     }
+    for socket in tcp::parse(data).flatten() {
+        assert!(!(socket.is_established() && socket.is_listening()));
+        if let std::net::IpAddr::V6(address) = socket.local.ip() {
+            assert!(address.to_ipv4_mapped().is_none(), "{address}");
+        }
+    }
+    for local in tcp::parse_if_inet6(data).flatten() {
+        assert!(local.prefix <= 128 && !local.interface.is_empty());
+    }
+    assert!(tcp::local_ipv4(data).is_sorted());
+    for entry in fstab::parse(data) {
+        assert!(!entry.what.is_empty() && entry.devices().next() == Some(&*entry.what));
+        for device in entry.devices() {
+            if let Some(fstab::Name::By(_, name)) = fstab::Name::parse(device) {
+                assert_eq!(fstab::encode(&fstab::decode(&name)), name, "{device:?}");
+            }
+        }
+    }
+    for entry in fstab::parse_crypttab(data) {
+        assert!(!entry.name.is_empty() && !entry.device.is_empty());
+    }
+    if let Some(kind) = udev_db::property(data, "ID_FS_TYPE") {
+        assert!(!kind.is_empty());
+    }
+    let _ = (process::ssh_ports(data).count(), process::nvidia_minor(data));
+    if let Some(name) = process::vm_name(data) {
+        assert!(!name.is_empty() && !name.contains(char::is_control));
+    }
     let Ok(text) = std::str::from_utf8(data) else { return };
+    assert_eq!(fstab::decode(&fstab::encode(text)), text);
     for found in input::parse(text) {
         let _ = (found.is_keyboard(), found.is_pointer());
     }

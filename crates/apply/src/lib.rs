@@ -4,12 +4,19 @@
 //! | module | does |
 //! |---|---|
 //! | [`target`] | the door: [`Target`](target::Target), what a host can be made to do |
+//! | [`files`] | files that are replaced whole, appended to, locked |
 //! | [`live`] | the machine passthru runs on, as a target |
-//! | [`books`] | the lock, the leases and the journal below `/run/passthru` |
+//! | [`helper`] | the process that does the writes which may hang |
+//! | [`books`] | the lock, the leases, the records of stuck devices below `/run/passthru` |
+//! | [`journal`] | the journal of a change under way |
 //! | [`perform`] | one step, done and read back |
 //! | [`transaction`] | lock → read → plan → journal → perform → verify, or undo |
 //! | [`recover`] | finishing or undoing what an interrupted run left behind |
-//! | [`vm`] | starting a virtual machine, waiting for it, handing signals on |
+//! | [`parked`] | devices on which a write has not come back |
+//! | [`reap`] | giving back what was bound for a process that is gone |
+//! | [`guests`] | whose the leases are, and who may use the nodes |
+//! | [`launcher`] | the gate through which a virtual machine is started |
+//! | [`vm`] | waiting for a virtual machine, handing signals on |
 
 #![allow(
     clippy::disallowed_types,
@@ -18,8 +25,15 @@
 )]
 
 pub mod books;
+pub mod files;
+pub mod guests;
+pub mod helper;
+pub mod journal;
+pub mod launcher;
 pub mod live;
+pub mod parked;
 pub mod perform;
+pub mod reap;
 pub mod recover;
 pub mod target;
 pub mod transaction;

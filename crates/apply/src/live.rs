@@ -1,25 +1,34 @@
 //! The machine passthru runs on, as a target.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::cell::RefCell;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use passthru_formats::Errno;
 use passthru_host::source::{Directory, Output, Source, Stat};
-use passthru_model::{Rights, SourceKind};
+use passthru_model::{Access, Rights, SourceKind, Task};
+use passthru_plan::patience;
 use rustix::fs::OFlags;
 
-use crate::target::{Hold, LockError, Target};
+use crate::files::Files;
+use crate::helper::Helpers;
+use crate::target::{Hold, LockError, Target, WriteError};
 
-/// How often a busy lock is tried again.
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long modprobe and udevadm may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// Attributes of a PCI function whose reading waits for the device's lock
+/// (`drivers/pci/pci-sysfs.c`, `driver_override_show`; `drivers/pci/iov.c`,
+/// `sriov_numvfs_show`).
+const LOCKED: [&str; 2] = ["/driver_override", "/sriov_numvfs"];
 
 /// The live machine.
 #[derive(Debug)]
 pub struct Live {
     source: Directory,
+    files: Files,
+    helpers: RefCell<Helpers>,
 }
 
 impl Live {
@@ -28,26 +37,15 @@ impl Live {
     /// # Errors
     /// Where `/` cannot be opened.
     pub fn new() -> Result<Self, Errno> {
-        Ok(Self { source: Directory::live()? })
+        Ok(Self { source: Directory::live()?, files: Files::default(), helpers: RefCell::default() })
     }
 }
 
-/// The lock, with our note in it for as long as we hold it. The file itself stays: to
-/// remove it would let two hold two files of one name.
-struct Locked(File);
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        // The note is for people; the lock itself goes with the descriptor.
-        let _ = self.0.set_len(0);
-    }
-}
-
-fn errno(error: &std::io::Error) -> Errno {
+pub(crate) fn errno(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno)
 }
 
-fn flags(flags: OFlags) -> i32 {
+pub(crate) fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
@@ -80,7 +78,19 @@ pub fn save(path: &str, bytes: &[u8]) -> std::io::Result<()> {
 
 impl Source for Live {
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
+        if path.starts_with("/sys/bus/pci/devices/") && LOCKED.iter().any(|name| path.ends_with(name)) {
+            let text = self.helpers.borrow_mut().read(&self.source, path, patience::READ)?;
+            into.clear();
+            into.extend(text.as_bytes());
+            return Ok(());
+        }
         self.source.read(path, into)
+    }
+    fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        self.source.read_parts(path, part)
+    }
+    fn another(&self) -> Option<Box<dyn Source + Send>> {
+        self.source.another()
     }
     fn link(&self, path: &str) -> Result<String, Errno> {
         self.source.link(path)
@@ -103,40 +113,35 @@ impl Source for Live {
 }
 
 impl Target for Live {
-    fn write_attribute(&self, path: &str, text: &str) -> Result<(), Errno> {
-        let mut file = OpenOptions::new().write(true).open(path).map_err(|e| errno(&e))?;
-        loop {
-            // One write: sysfs hands each to the attribute whole (`fs/sysfs/file.c`).
-            match file.write(text.as_bytes()) {
-                Ok(n) if n == text.len() => return Ok(()),
-                Ok(_) => return Err(Errno::EIO),
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(errno(&e)),
-            }
+    fn write_attribute(&self, path: &str, text: &str, limit: Duration) -> Result<(), WriteError> {
+        self.helpers.borrow_mut().write(&self.source, path, text, limit)
+    }
+
+    fn waits(&self, path: &str) -> Option<Task> {
+        self.helpers.borrow().waits(path)
+    }
+
+    fn set_access(&self, node: &str, access: &Access) -> Result<(), Errno> {
+        use rustix::fs::{FileType, Gid, Mode, Uid};
+        let failed = |error: rustix::io::Errno| Errno(error.raw_os_error());
+        // By descriptor, so that what is changed is what was looked at; O_PATH opens no device
+        // (a group's node can be open once only).
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(node, flags, Mode::empty()).map_err(failed)?;
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice {
+            return Err(Errno::EOPNOTSUPP);
         }
+        let (uid, gid) = (Uid::from_raw(access.uid), Gid::from_raw(access.gid));
+        let empty = rustix::fs::AtFlags::EMPTY_PATH;
+        rustix::fs::chownat(&file, "", Some(uid), Some(gid), empty).map_err(failed)?;
+        // fchmod(2) does not take O_PATH descriptors; their name below /proc is theirs.
+        let name = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&file));
+        fs::set_permissions(name, fs::Permissions::from_mode(access.mode)).map_err(|e| errno(&e))
     }
 
     fn change(&self, argv: &[&str]) -> Result<Output, Errno> {
-        let [program, arguments @ ..] = argv else { return Err(Errno::EINVAL) };
-        // sbin is not on everybody's path, sudo's secure_path aside.
-        let mut last = Errno::ENOENT;
-        for directory in ["", "/usr/sbin/", "/sbin/"] {
-            let started = Command::new(format!("{directory}{program}"))
-                .args(arguments)
-                .stdin(Stdio::null())
-                .env("LC_ALL", "C")
-                .output();
-            match started {
-                Ok(out) => {
-                    return Ok(Output { code: out.status.code(), stdout: out.stdout, stderr: out.stderr });
-                }
-                Err(error) => last = errno(&error),
-            }
-            if last != Errno::ENOENT {
-                break;
-            }
-        }
-        Err(last)
+        self.helpers.borrow_mut().run(&self.source, argv, COMMAND_LIMIT)
     }
 
     fn hold(&self, node: &str) -> Result<Hold, Errno> {
@@ -150,95 +155,35 @@ impl Target for Live {
     }
 
     fn store(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), Errno> {
-        let (directory, _) = path.rsplit_once('/').ok_or(Errno::EINVAL)?;
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::Builder::new()
-                .prefix(".new-")
-                .permissions(fs::Permissions::from_mode(mode))
-                .tempfile_in(directory)?;
-            file.write_all(bytes)?;
-            // The umask may have taken bits away.
-            file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(|e| errno(&e))
+        self.files.store(path, bytes, mode)
     }
 
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
-        let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(flags(OFlags::NOFOLLOW))
-                .open(path)?;
-            let before = file.metadata()?.len();
-            file.write_all(bytes).and_then(|()| file.sync_data()).inspect_err(|_| {
-                // Half a record, of a disk that is full, would spoil the next one.
-                let _ = file.set_len(before);
-            })
-        };
-        write().map_err(|e| errno(&e))
+        self.files.append(path, bytes)
     }
 
     fn remove(&self, path: &str) -> Result<(), Errno> {
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(errno(&e)),
-            _ => Ok(()),
-        }
+        self.files.remove(path)
     }
 
     fn make_directory(&self, path: &str) -> Result<(), Errno> {
-        match fs::DirBuilder::new().mode(0o755).create(path) {
-            Ok(()) => Ok(()),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-                // A link here would let somebody else decide where our books are kept.
-                match fs::symlink_metadata(path) {
-                    Ok(found) if found.is_dir() => Ok(()),
-                    Ok(_) => Err(Errno::ENOTDIR),
-                    Err(e) => Err(errno(&e)),
-                }
-            }
-            Err(e) => Err(errno(&e)),
-        }
+        self.files.make_directory(path)
     }
 
-    fn lock(&self, path: &str, patience: Duration, about: &str) -> Result<Hold, LockError> {
-        let failed = |e: std::io::Error| LockError::Failed { path: path.into(), error: errno(&e) };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(flags(OFlags::NOFOLLOW))
-            .open(path)
-            .map_err(failed)?;
-        let start = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(fs::TryLockError::WouldBlock) if start.elapsed() >= patience => {
-                    let mut holder = String::new();
-                    // What it says is for people; an unreadable note changes nothing.
-                    let _ = file.take(200).read_to_string(&mut holder);
-                    let holder = holder.trim().to_owned();
-                    return Err(LockError::Busy { waited: patience, holder });
-                }
-                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_INTERVAL),
-                Err(fs::TryLockError::Error(e)) => return Err(failed(e)),
-            }
-        }
-        let note = || -> std::io::Result<()> {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(about.as_bytes())
-        };
-        let mut note = note;
-        note().map_err(failed)?;
-        Ok(Box::new(Locked(file)))
+    fn lock(
+        &self,
+        path: &str,
+        patience: Duration,
+        about: &str,
+        waiting: &dyn Fn(&str),
+    ) -> Result<Hold, LockError> {
+        let hold = self.files.lock(path, patience, about, waiting)?;
+        self.helpers.borrow_mut().under(&self.source, &hold);
+        Ok(Box::new(hold))
+    }
+
+    fn left_behind(&self) -> Option<Task> {
+        self.helpers.borrow().left_behind()
     }
 
     fn pause(&self, time: Duration) {
@@ -251,5 +196,61 @@ impl Target for Live {
 
     fn process_id(&self) -> u32 {
         std::process::id()
+    }
+}
+
+/// Starts this program again, in a session of its own, so that it outlives whoever started
+/// it: the end of an SSH connection takes it along neither as a hang-up nor, where systemd
+/// runs the machine, with the session's scope (`KillUserProcesses=`, logind.conf(5)).
+///
+/// # Errors
+/// Why it could not be started, in words.
+pub fn start_detached(arguments: &[&str]) -> Result<(), String> {
+    use std::process::{Command, Stdio};
+    let itself = fs::read_link("/proc/self/exe").map_err(|error| format!("/proc/self/exe: {error}"))?;
+    if fs::metadata("/run/systemd/system").is_ok() {
+        let started = Command::new("systemd-run")
+            .args(["--quiet", "--collect", "--description=undoes what passthru was not told to keep", "--"])
+            .arg(&itself)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if started.is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+    }
+    let mut child = Command::new("/proc/self/exe")
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{}: {error}", itself.display()))?;
+    // Not before it has left our session, or what ends us now would end it as well.
+    let mut word = [0; 1];
+    let ready = child.stdout.take().and_then(|mut said| said.read_exact(&mut word).ok());
+    match ready {
+        Some(()) => Ok(()),
+        None => Err("it ended at once".into()),
+    }
+}
+
+/// Leaves the session this process was started in, and tells whoever started it.
+pub fn own_session() {
+    // It fails only where this process leads a group already, and then it has its own.
+    let _ = rustix::process::setsid();
+    // Nobody listens where systemd has started it.
+    let _ = std::io::stdout().write_all(b".").and_then(|()| std::io::stdout().flush());
+}
+
+/// Writes a line to the kernel's log, for what nobody is there to read. Failing is nobody's
+/// business: there is nowhere left to say so.
+pub fn log(line: &str) {
+    if let Ok(mut file) = OpenOptions::new().write(true).open("/dev/kmsg") {
+        // KERN_NOTICE (include/linux/kern_levels.h).
+        let _ = file.write_all(format!("<5>passthru: {line}\n").as_bytes());
     }
 }

@@ -4,19 +4,24 @@
 use std::time::Duration;
 
 use passthru_formats::Errno;
-use passthru_host::source::read_text;
-use passthru_model::Step;
+use passthru_host::source::{Source, read_text};
 use passthru_model::device::attribute_of;
-use passthru_pci::Address;
+use passthru_model::{Access, Plan, Step, Task};
+use passthru_pci::{Address, Id};
+use passthru_plan::patience;
+use passthru_plan::undo::undo;
 
 use crate::books::{BooksError, Guard};
-use crate::target::Hold;
+use crate::target::{Hold, WriteError};
 
 /// How often, and how far apart, a driver link is looked at before it counts as missing.
 /// Probing through `drivers_probe` is synchronous (`drivers/base/dd.c`,
 /// `device_attach`): the link is there on return, or it never comes.
 const LOOKS: u32 = 5;
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Where a device's address is written for the kernel to look for a driver.
+const PROBE: &str = "/sys/bus/pci/drivers_probe";
 
 /// Why a step failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +45,20 @@ pub enum StepError {
         text: String,
         /// What the kernel answered.
         error: Errno,
+    },
+    /// A write has not come back; or a read, because somebody else's write has not.
+    #[error("{}", stuck(.path, .text, .task, *.limit))]
+    Stuck {
+        /// The device it is about.
+        device: Address,
+        /// The attribute.
+        path: String,
+        /// What is written; empty for a read.
+        text: String,
+        /// Who waits, and in what.
+        task: Task,
+        /// How long it was waited for.
+        limit: Duration,
     },
     /// The write succeeded, and the host is not as it should be then.
     #[error("{what} is {found} after the write, not {expected}")]
@@ -67,6 +86,16 @@ pub enum StepError {
         /// What opening it exclusively answered.
         error: Errno,
     },
+    /// Another device stands where this one was; nothing was written to it.
+    #[error("{device} is another device now ({found}, not {expected})")]
+    Replaced {
+        /// Where.
+        device: Address,
+        /// The ids of the device the plan is about.
+        expected: Id,
+        /// The ids of the one that is there.
+        found: Id,
+    },
     /// A module could not be loaded.
     #[error("modprobe {module}: {why}")]
     Module {
@@ -80,17 +109,74 @@ pub enum StepError {
     Books(#[from] BooksError),
 }
 
+/// What a step writes: the attribute, and the text.
+fn written(step: &Step) -> Option<(Address, String, String)> {
+    let (device, path, text) = match step {
+        Step::SetOverride { device, value, .. } => {
+            (*device, attribute_of(*device, "driver_override"), shown(value.as_deref().unwrap_or_default()))
+        }
+        Step::Unbind { device, .. } => (*device, attribute_of(*device, "driver/unbind"), device.to_string()),
+        Step::Probe { device, .. } => (*device, PROBE.to_owned(), device.to_string()),
+        _ => return None,
+    };
+    Some((device, path, text))
+}
+
+/// A text that is written, to be told: the newline that clears an override as `\\n`.
+fn shown(text: &str) -> String {
+    match text.trim_end() {
+        "" => "\\n".into(),
+        text => text.to_owned(),
+    }
+}
+
+fn stuck(path: &str, text: &str, task: &Task, limit: Duration) -> String {
+    let place = if task.waits_in.is_empty() { String::new() } else { format!(" in {}", task.waits_in) };
+    let call =
+        if text.is_empty() { format!("reading {path}") } else { format!("writing '{text}' to {path}") };
+    format!("{call} has not come back after {} s: process {} waits{place}", limit.as_secs(), task.pid)
+}
+
 impl StepError {
-    /// Whether the device is not there any more: nothing of it can be done or undone.
+    /// The error of a step whose write was begun by somebody who is dead, and has not come
+    /// back; `None` for steps that write nothing.
+    #[must_use]
+    pub(crate) fn left_behind(step: &Step, task: Task, limit: Duration) -> Option<Self> {
+        let (device, path, text) = written(step)?;
+        Some(Self::Stuck { device, path, text, task, limit })
+    }
+
+    /// The device that is stuck, where that is the error.
+    pub(crate) const fn stuck(&self) -> Option<Address> {
+        match self {
+            Self::Stuck { device, .. } => Some(*device),
+            _ => None,
+        }
+    }
+
+    /// Whether the device, or its node, is not there any more: nothing of it can be done or
+    /// undone.
     #[must_use]
     pub fn device_is_gone(&self) -> bool {
-        matches!(self, Self::Look { path, error } if error.is_absent() && path.starts_with("/sys/bus/pci/devices/"))
+        let ours = |path: &str| path.starts_with("/sys/bus/pci/devices/") || path.starts_with("/dev/vfio/");
+        match self {
+            Self::Look { path, error } => error.is_absent() && ours(path),
+            Self::Replaced { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the host is certainly as it was before the step.
     #[must_use]
     pub const fn without_effect(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::Held { .. } | Self::Module { .. } | Self::Look { .. })
+        matches!(
+            self,
+            Self::Changed { .. }
+                | Self::Held { .. }
+                | Self::Module { .. }
+                | Self::Look { .. }
+                | Self::Replaced { .. }
+        )
     }
 }
 
@@ -98,13 +184,34 @@ impl StepError {
 pub struct Performer<'a> {
     guard: &'a Guard<'a>,
     holds: Vec<(Address, Hold)>,
+    /// Which devices the plan is about: ids and subsystem ids.
+    known: Vec<(Address, Id, Option<Id>)>,
 }
 
 impl<'a> Performer<'a> {
     /// A performer that holds nothing yet.
     #[must_use]
     pub const fn new(guard: &'a Guard<'a>) -> Self {
-        Self { guard, holds: Vec::new() }
+        Self { guard, holds: Vec::new(), known: Vec::new() }
+    }
+
+    /// Writes nothing to another device than those this plan's leases tell of, although it
+    /// stands at the same address: cards are pulled and plugged.
+    #[must_use]
+    pub fn about(mut self, plan: &Plan) -> Self {
+        let lease = |step: &Step| match step {
+            Step::OpenLease { lease } | Step::CloseLease { lease } => {
+                Some((lease.device, lease.id, lease.subsystem))
+            }
+            _ => None,
+        };
+        self.known.extend(plan.steps.iter().filter_map(lease));
+        self
+    }
+
+    /// Under which lock.
+    pub(crate) const fn guard(&self) -> &'a Guard<'a> {
+        self.guard
     }
 
     /// Does one step and reads back that it worked.
@@ -112,6 +219,12 @@ impl<'a> Performer<'a> {
     /// # Errors
     /// Why it did not; see [`StepError::without_effect`].
     pub fn perform(&mut self, step: &Step) -> Result<(), StepError> {
+        let limit = patience::limit(step, self.guard.write_limit);
+        if let Step::SetOverride { device, .. } | Step::Unbind { device, .. } | Step::Probe { device, .. } =
+            step
+        {
+            self.same(*device)?;
+        }
         match step {
             Step::LoadModule { module } => self.load(module),
             Step::HoldDisk { device, node } => {
@@ -126,16 +239,106 @@ impl<'a> Performer<'a> {
             Step::OpenLease { lease } => Ok(self.guard.write_lease(lease)?),
             Step::CloseLease { lease } => Ok(self.guard.remove_lease(lease.device)?),
             Step::SetOverride { device, before, value } => {
-                self.set_override(*device, before.as_deref(), value.as_deref())
+                self.set_override(*device, before.as_deref(), value.as_deref(), limit)
             }
             Step::Unbind { device, driver, .. } => {
-                let done = self.unbind(*device, driver);
+                let done = self.unbind(*device, driver, limit);
                 // The disks are gone with the driver; before undoing, they must be free.
                 self.holds.retain(|(held, _)| held != device);
                 done
             }
-            Step::Probe { device, driver } => self.probe(*device, driver),
+            Step::Probe { device, driver } => self.probe(*device, driver, limit),
+            Step::SetAccess { node, before, value, .. } => self.set_access(node, before, value),
         }
+    }
+
+    /// Whether the device is the one that was planned for, as far as a lease tells.
+    pub(crate) fn same(&self, device: Address) -> Result<(), StepError> {
+        let number = |name: &str| -> Result<u16, StepError> {
+            let path = attribute_of(device, name);
+            // Neither waits for the device's lock (`drivers/pci/pci-sysfs.c`, `pci_config_attr`).
+            let text = read_text(self.guard.target, &path);
+            text.and_then(|text| {
+                u16::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|_| Errno::EINVAL)
+            })
+            .map_err(|error| StepError::Look { path, error })
+        };
+        for (_, id, subsystem) in self.known.iter().filter(|(known, ..)| *known == device) {
+            for (expected, vendor, name) in
+                [(Some(*id), "vendor", "device"), (*subsystem, "subsystem_vendor", "subsystem_device")]
+            {
+                let Some(expected) = expected else { continue };
+                let found = Id { vendor: number(vendor)?, device: number(name)? };
+                if found != expected {
+                    return Err(StepError::Replaced { device, expected, found });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether somebody has the device's lock and does not give it back.
+    ///
+    /// # Errors
+    /// [`StepError::Stuck`] where that is so; [`StepError::Look`] where it cannot be seen.
+    pub(crate) fn look(&self, device: Address) -> Result<(), StepError> {
+        self.read_override(device, &attribute_of(device, "driver_override")).map(drop)
+    }
+
+    /// Undoes one step of a plan. How far undoing had come may not be recorded (the disk was
+    /// full, and then the process died), so every state the plan itself brings about is
+    /// started from; only what somebody else made of the device is left alone.
+    ///
+    /// # Errors
+    /// As [`Performer::perform`].
+    pub(crate) fn undo(&mut self, plan: &Plan, step: &Step) -> Result<(), StepError> {
+        for back in undo(step) {
+            match &back {
+                Step::SetOverride { device, before, value } => {
+                    self.same(*device)?;
+                    let found = self.read_override(*device, &attribute_of(*device, "driver_override"))?;
+                    let before =
+                        if overrides(plan, *device).contains(&found) { found } else { before.clone() };
+                    self.perform(&Step::SetOverride { device: *device, before, value: value.clone() })?;
+                }
+                Step::Unbind { device, .. } => {
+                    self.same(*device)?;
+                    // It is back already.
+                    if self.driver(*device)?.is_none_or(|on| Some(on) != first_driver(plan, *device)) {
+                        self.perform(&back)?;
+                    }
+                }
+                _ => self.perform(&back)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every device of a plan is as it is after the first `begun` of its steps, or
+    /// after one less: the last may not have been done. One that is gone is as it may be.
+    pub(crate) fn is_as_begun(&self, plan: &Plan, begun: usize) -> bool {
+        let is_after = |device: Address, steps: usize| -> Result<bool, StepError> {
+            let (mut driver, mut value) = (None, None);
+            for step in plan.steps[..steps].iter().filter(|step| step.device() == Some(device)) {
+                match step {
+                    Step::SetOverride { value: to, .. } => value = Some(to.clone()),
+                    Step::Unbind { .. } => driver = Some(None),
+                    Step::Probe { driver: to, .. } => driver = Some(Some(to.clone())),
+                    _ => {}
+                }
+            }
+            self.same(device)?;
+            let now = || self.read_override(device, &attribute_of(device, "driver_override"));
+            Ok((driver.is_none() || Some(self.driver(device)?) == driver)
+                && (value.is_none() || Some(now()?) == value))
+        };
+        let is_either = |device: Address| {
+            [begun.saturating_sub(1), begun].into_iter().any(|steps| match is_after(device, steps) {
+                Ok(is) => is,
+                Err(error) => error.device_is_gone(),
+            })
+        };
+        plan.steps.iter().filter_map(Step::device).all(is_either)
     }
 
     /// Lets go of every disk that is still held.
@@ -165,9 +368,10 @@ impl<'a> Performer<'a> {
         device: Address,
         before: Option<&str>,
         value: Option<&str>,
+        limit: Duration,
     ) -> Result<(), StepError> {
         let path = attribute_of(device, "driver_override");
-        let found = self.read_override(&path)?;
+        let found = self.read_override(device, &path)?;
         if found.as_deref() == value {
             return Ok(());
         }
@@ -179,8 +383,8 @@ impl<'a> Performer<'a> {
             });
         }
         // A zero-length write does nothing; a newline clears it.
-        self.write(&path, value.unwrap_or("\n"))?;
-        let found = self.read_override(&path).map_err(|error| not_seen(error, &unset(value)))?;
+        self.write(device, &path, value.unwrap_or("\n"), limit)?;
+        let found = self.read_override(device, &path).map_err(|error| not_seen(error, &unset(value)))?;
         if found.as_deref() != value {
             return Err(StepError::NotSo {
                 what: path,
@@ -191,13 +395,52 @@ impl<'a> Performer<'a> {
         Ok(())
     }
 
-    fn read_override(&self, path: &str) -> Result<Option<String>, StepError> {
-        let text = read_text(self.guard.target, path)
-            .map_err(|error| StepError::Look { path: path.to_owned(), error })?;
+    fn read_override(&self, device: Address, path: &str) -> Result<Option<String>, StepError> {
+        let target = self.guard.target;
+        let text = read_text(target, path).map_err(|error| {
+            let path = path.to_owned();
+            // Whoever holds the device's lock does not come back: a write that a process now
+            // dead began, or somebody else's. What we would write would wait for it too.
+            match target.waits(&path).filter(|_| error == Errno::ETIMEDOUT) {
+                Some(task) => {
+                    StepError::Stuck { device, path, text: String::new(), task, limit: patience::READ }
+                }
+                None => StepError::Look { path, error },
+            }
+        })?;
         Ok(if text.is_empty() || text == "(null)" { None } else { Some(text) })
     }
 
-    fn unbind(&self, device: Address, driver: &str) -> Result<(), StepError> {
+    fn set_access(&self, node: &str, before: &Access, value: &Access) -> Result<(), StepError> {
+        let found = self.access(node)?;
+        if found == *value {
+            return Ok(());
+        }
+        if found != *before {
+            return Err(StepError::Changed {
+                what: node.to_owned(),
+                expected: words(before),
+                found: words(&found),
+            });
+        }
+        self.guard.target.set_access(node, value).map_err(|error| StepError::Write {
+            path: node.to_owned(),
+            text: words(value),
+            error,
+        })?;
+        let found = self.access(node).map_err(|error| not_seen(error, &words(value)))?;
+        if found != *value {
+            let (expected, found) = (words(value), words(&found));
+            return Err(StepError::NotSo { what: node.to_owned(), expected, found });
+        }
+        Ok(())
+    }
+
+    fn access(&self, node: &str) -> Result<Access, StepError> {
+        access(self.guard.target, node)
+    }
+
+    fn unbind(&self, device: Address, driver: &str, limit: Duration) -> Result<(), StepError> {
         match self.driver(device)? {
             None => return Ok(()),
             Some(found) if found == driver => {}
@@ -209,7 +452,7 @@ impl<'a> Performer<'a> {
                 });
             }
         }
-        self.write(&attribute_of(device, "driver/unbind"), &device.to_string())?;
+        self.write(device, &attribute_of(device, "driver/unbind"), &device.to_string(), limit)?;
         match self.driver(device).map_err(|error| not_seen(error, "none"))? {
             None => Ok(()),
             Some(found) => Err(StepError::NotSo {
@@ -220,7 +463,7 @@ impl<'a> Performer<'a> {
         }
     }
 
-    fn probe(&self, device: Address, driver: &str) -> Result<(), StepError> {
+    fn probe(&self, device: Address, driver: &str, limit: Duration) -> Result<(), StepError> {
         match self.driver(device)? {
             Some(found) if found == driver => return Ok(()),
             Some(found) => {
@@ -233,7 +476,7 @@ impl<'a> Performer<'a> {
             None => {}
         }
         // Its success says nothing: it is 0 also when no driver took the device.
-        self.write("/sys/bus/pci/drivers_probe", &device.to_string())?;
+        self.write(device, PROBE, &device.to_string(), limit)?;
         let look = || self.driver(device).map_err(|error| not_seen(error, driver));
         let mut found = look()?;
         for _ in 0..LOOKS {
@@ -247,9 +490,12 @@ impl<'a> Performer<'a> {
             Some(found) if found == driver => Ok(()),
             found => {
                 // The wrong driver took it: leave it as the step found it, on none. Where
-                // that fails too, undoing meets it and says so.
-                if let Some(wrong) = &found {
-                    let _ = self.unbind(device, wrong);
+                // that fails too, undoing meets it and says so; but not what hangs, for what
+                // undoing does first need not wait for it.
+                if let Some(wrong) = &found
+                    && let Err(stuck @ StepError::Stuck { .. }) = self.unbind(device, wrong, limit)
+                {
+                    return Err(stuck);
                 }
                 Err(StepError::NotSo {
                     what: format!("the driver of {device}"),
@@ -264,13 +510,57 @@ impl<'a> Performer<'a> {
         driver(self.guard, device)
     }
 
-    fn write(&self, path: &str, text: &str) -> Result<(), StepError> {
-        self.guard.target.write_attribute(path, text).map_err(|error| StepError::Write {
-            path: path.to_owned(),
-            text: text.trim_end().to_owned(),
-            error,
+    fn write(&self, device: Address, path: &str, text: &str, limit: Duration) -> Result<(), StepError> {
+        self.guard.target.write_attribute(path, text, limit).map_err(|error| {
+            let (path, text) = (path.to_owned(), shown(text));
+            match error {
+                WriteError::Failed(error) => StepError::Write { path, text, error },
+                WriteError::Stuck(task) => StepError::Stuck { device, path, text, task, limit },
+            }
         })
     }
+}
+
+/// Every override a device has before, during, or after a plan or its undoing.
+fn overrides(plan: &Plan, device: Address) -> Vec<Option<String>> {
+    let mut found = Vec::new();
+    for step in plan.steps.iter().filter(|step| step.device() == Some(device)) {
+        match step {
+            Step::SetOverride { before, value, .. } => found.extend([before.clone(), value.clone()]),
+            Step::Unbind { driver, override_now, .. } => {
+                found.extend([Some(driver.clone()), override_now.clone()]);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The driver a device is on before a plan, where the plan takes it from one.
+fn first_driver(plan: &Plan, device: Address) -> Option<String> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::Unbind { device: of, driver, .. } if *of == device => Some(driver.clone()),
+        _ => None,
+    })
+}
+
+/// Owner and mode of a device node.
+///
+/// # Errors
+/// [`StepError::Look`] where it is not there or cannot be looked at; [`StepError::NotSo`]
+/// where something else than a device stands there.
+pub fn access(source: &dyn Source, node: &str) -> Result<Access, StepError> {
+    let stat = source.stat(node).map_err(|error| StepError::Look { path: node.to_owned(), error })?;
+    // S_IFCHR (stat(2)).
+    if stat.mode & 0o170_000 != 0o020_000 {
+        let (expected, found) = ("a character device".into(), format!("of mode {:o}", stat.mode));
+        return Err(StepError::NotSo { what: node.to_owned(), expected, found });
+    }
+    Ok(Access { uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777 })
+}
+
+fn words(access: &Access) -> String {
+    format!("of user {}, group {}, mode {:o}", access.uid, access.gid, access.mode)
 }
 
 /// The driver a device is on.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use passthru_formats::Errno;
 use passthru_host::source::{Output, Source};
+use passthru_model::{Access, Task};
 
 /// Kept for as long as something is held; letting it go lets go.
 pub type Hold = Box<dyn Any>;
@@ -14,11 +15,11 @@ pub type Hold = Box<dyn Any>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
     /// Somebody held it for as long as we were willing to wait.
-    #[error("another passthru has been changing this host for {waited:?} ({holder})")]
+    #[error("{} is changing this host, and was still at it after {} s of waiting", holder_or(.holder), .waited.as_secs())]
     Busy {
         /// How long we waited.
         waited: Duration,
-        /// What the holder wrote about itself.
+        /// Who holds it and for how long, in words; empty where it does not say.
         holder: String,
     },
     /// The file could not be opened or locked.
@@ -31,13 +32,45 @@ pub enum LockError {
     },
 }
 
+fn holder_or(holder: &str) -> &str {
+    if holder.is_empty() { "another passthru" } else { holder }
+}
+
+/// A write that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteError {
+    /// The kernel refused it, or it could not be tried.
+    Failed(Errno),
+    /// It has not come back within its limit. Whoever writes goes on waiting, and may still
+    /// bring it about.
+    Stuck(Task),
+}
+
+impl From<Errno> for WriteError {
+    fn from(error: Errno) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// A host that can be changed.
 pub trait Target: Source {
-    /// Writes a sysfs attribute in one `write(2)`, as the kernel demands.
+    /// Writes a sysfs attribute in one `write(2)`, as the kernel demands, and waits for it
+    /// no longer than `limit`.
     ///
     /// # Errors
     /// The error of opening or writing; a driver's own error comes back from the write.
-    fn write_attribute(&self, path: &str, text: &str) -> Result<(), Errno>;
+    /// [`WriteError::Stuck`] where the limit is over.
+    fn write_attribute(&self, path: &str, text: &str, limit: Duration) -> Result<(), WriteError>;
+
+    /// Who waits in the last read of this path, where that answered `ETIMEDOUT`: an
+    /// attribute whose reading waits for the device's lock.
+    fn waits(&self, path: &str) -> Option<Task>;
+
+    /// Changes owner, group and permission bits of a device node.
+    ///
+    /// # Errors
+    /// The error of either call; `EOPNOTSUPP` where something else than a device stands there.
+    fn set_access(&self, node: &str, access: &Access) -> Result<(), Errno>;
 
     /// Runs a command that changes the host.
     ///
@@ -77,11 +110,24 @@ pub trait Target: Source {
     fn make_directory(&self, path: &str) -> Result<(), Errno>;
 
     /// Takes a lock, waiting at most `patience`; `about` is written into the file for
-    /// whoever has to wait.
+    /// whoever has to wait. Where it has to wait itself, `waiting` is told once what stands
+    /// in the file.
     ///
     /// # Errors
-    /// See [`LockError`].
-    fn lock(&self, path: &str, patience: Duration, about: &str) -> Result<Hold, LockError>;
+    /// See [`LockError`]; its `holder` is what stands in the file.
+    fn lock(
+        &self,
+        path: &str,
+        patience: Duration,
+        about: &str,
+        waiting: &dyn Fn(&str),
+    ) -> Result<Hold, LockError>;
+
+    /// The process that does the writes of whoever had the lock before us and died, where it
+    /// is still there: what it writes may still take effect.
+    fn left_behind(&self) -> Option<Task> {
+        None
+    }
 
     /// Waits a little for the kernel or udev.
     fn pause(&self, time: Duration);

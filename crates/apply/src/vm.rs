@@ -1,4 +1,4 @@
-//! Starting a virtual machine, waiting for it, and handing signals on.
+//! Waiting for a virtual machine, and handing signals on. [`crate::launcher`] starts it.
 //!
 //! The program runs as if it had been started directly: in our process group, with our
 //! terminal, our standard streams and default signal handling. What the terminal sends
@@ -6,11 +6,15 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command};
+use std::process::Child;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Signals, SignalsInfo};
+
+/// How often a program that was asked to stop is looked at.
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A program that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +33,17 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
-    /// Signals could not be caught, or the limit not be set.
-    #[error("cannot prepare for the virtual machine: {0}")]
-    Prepare(io::Error),
+    /// Something that has to be ready before cannot be had.
+    #[error("cannot prepare for the virtual machine: {what}: {error}")]
+    Prepare {
+        /// What.
+        what: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Somebody ended it before it was the program.
+    #[error("interrupted before the virtual machine was started")]
+    Ended,
 }
 
 /// How a program ended.
@@ -70,33 +82,33 @@ impl Watch {
     /// Where a handler cannot be installed.
     pub fn start() -> Result<Self, StartError> {
         let signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2])
-            .map_err(StartError::Prepare)?;
+            .map_err(|error| StartError::Prepare { what: "catching signals".into(), error })?;
         Ok(Self { signals, asked: false })
     }
 
     /// Whether a signal came that asks us to stop.
     pub fn asked_to_stop(&mut self) -> bool {
-        for signal in self.signals.pending() {
-            self.asked |= matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM);
-        }
+        self.pending();
         self.asked
     }
-}
 
-/// Raises the limit of locked memory that children inherit to at least `bytes`. Where the
-/// hard limit is higher already, only the soft one moves.
-///
-/// # Errors
-/// Where the kernel refuses (raising the hard limit takes `CAP_SYS_RESOURCE`).
-pub fn raise_locked_memory(bytes: u64) -> Result<(), StartError> {
-    let limit = getrlimit(Resource::Memlock);
-    let enough = |limit: Option<u64>| limit.is_none_or(|l| l >= bytes);
-    if enough(limit.current) {
-        return Ok(());
+    /// The signals that came, but for "a child ended".
+    fn pending(&mut self) -> Vec<i32> {
+        let came = self.signals.pending().collect();
+        self.note(came)
     }
-    let maximum = if enough(limit.maximum) { limit.maximum } else { Some(bytes) };
-    setrlimit(Resource::Memlock, Rlimit { current: Some(bytes), maximum })
-        .map_err(|error| StartError::Prepare(error.into()))
+
+    /// Blocks until there is a signal.
+    fn wait(&mut self) -> Vec<i32> {
+        let came = self.signals.wait().collect();
+        self.note(came)
+    }
+
+    fn note(&mut self, mut came: Vec<i32>) -> Vec<i32> {
+        self.asked |= came.iter().any(|signal| asks_to_stop(*signal));
+        came.retain(|signal| *signal != SIGCHLD);
+        came
+    }
 }
 
 /// A virtual machine under way.
@@ -105,26 +117,11 @@ pub struct Running {
     child: Child,
 }
 
-/// Starts a program.
-///
-/// # Errors
-/// [`StartError::NotFound`] or [`StartError::NotExecutable`].
-pub fn start(argv: &[String], environment: Option<(&str, &str)>) -> Result<Running, StartError> {
-    let [program, arguments @ ..] = argv else {
-        return Err(StartError::NotFound { program: String::new() });
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).envs(environment);
-    match command.spawn() {
-        Ok(child) => Ok(Running { child }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(StartError::NotFound { program: program.clone() })
-        }
-        Err(error) => Err(StartError::NotExecutable { program: program.clone(), error }),
-    }
-}
-
 impl Running {
+    pub(crate) const fn new(child: Child) -> Self {
+        Self { child }
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -135,10 +132,24 @@ impl Running {
     /// that the terminal sends to the whole process group reach it twice at worst, which
     /// QEMU takes for one.
     ///
+    /// One that was asked to stop has `patience` to do so. After that it is killed, and
+    /// `killed` is told.
+    ///
     /// # Errors
     /// Where it cannot be waited for.
-    pub fn wait(mut self, watch: &mut Watch) -> io::Result<End> {
+    pub fn wait(
+        mut self,
+        watch: &mut Watch,
+        patience: Duration,
+        killed: &mut dyn FnMut(),
+    ) -> io::Result<End> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let send = |signal: Signal| {
+            // It may have ended meanwhile; then the next look finds out.
+            let _ = pid.map(|pid| kill_process(pid, signal));
+        };
+        let mut deadline: Option<Instant> = None;
+        let mut dead = false;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(match (status.code(), status.signal()) {
@@ -146,24 +157,37 @@ impl Running {
                     (None, signal) => End::Signal(signal.and_then(|s| u8::try_from(s).ok()).unwrap_or(0)),
                 });
             }
-            for signal in self.signals(watch) {
+            if !dead && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                killed();
+                send(Signal::KILL);
+                dead = true;
+            }
+            let came = match deadline {
+                None => watch.wait(),
+                Some(_) => {
+                    std::thread::sleep(INTERVAL);
+                    watch.pending()
+                }
+            };
+            for signal in came {
                 // Ctrl-C and Ctrl-\ come from the terminal, to the whole group.
-                let from_terminal = matches!(signal, SIGINT | SIGQUIT) && has_terminal();
-                if let (Some(pid), Some(signal), false) = (pid, Signal::from_named_raw(signal), from_terminal)
-                {
-                    // It may have ended meanwhile; then the next look finds out.
-                    let _ = kill_process(pid, signal);
+                if matches!(signal, SIGINT | SIGQUIT) && has_terminal() {
+                    continue;
+                }
+                if asks_to_stop(signal) {
+                    deadline = deadline.or_else(|| Instant::now().checked_add(patience));
+                }
+                if let Some(signal) = Signal::from_named_raw(signal) {
+                    send(signal);
                 }
             }
         }
     }
+}
 
-    /// Blocks until there is a signal; those other than "a child ended".
-    fn signals(&self, watch: &mut Watch) -> Vec<i32> {
-        let came: Vec<i32> = watch.signals.wait().collect();
-        watch.asked |= came.iter().any(|s| matches!(*s, SIGHUP | SIGINT | SIGQUIT | SIGTERM));
-        came.into_iter().filter(|s| *s != SIGCHLD).collect()
-    }
+/// Whether a signal asks a program to stop.
+const fn asks_to_stop(signal: i32) -> bool {
+    matches!(signal, SIGHUP | SIGINT | SIGQUIT | SIGTERM)
 }
 
 /// Whether we are in the foreground of a terminal: then what it sends reaches the program

@@ -80,6 +80,8 @@ pub enum Verb {
     Release(Release),
     /// Bind, start a virtual machine with the devices, wait, give them back
     Run(Run),
+    /// Keep a change that was made with --confirm-within
+    Confirm(Confirm),
     /// Leases, who holds them, and work that was interrupted
     Status,
     /// Finish or undo what an interrupted run left behind
@@ -129,9 +131,42 @@ pub struct Binding {
     /// Take every device where a name fits several
     #[arg(long)]
     pub all_matching: bool,
+    /// How long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
+}
+
+/// Options of every verb that changes the host.
+#[derive(Debug, Clone, Args)]
+pub struct Waiting {
     /// Wait at most this long for another passthru that is changing the host
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub lock_timeout: u32,
+    /// Wait at most this long for each write to come back from the kernel; without it 20, and
+    /// 60 for nvme and graphics drivers. A device on which it does not is stuck, and left
+    /// alone until `passthru recover`
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub write_timeout: Option<u32>,
+}
+
+/// The option of verbs that people use on the far end of a network.
+#[derive(Debug, Clone, Args)]
+pub struct Confirming {
+    /// Undo it all after this time (60s, 2m) unless `passthru confirm` comes before
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub confirm_within: Option<u64>,
+}
+
+/// Seconds, from `90`, `90s` or `2m`; from one second to one day.
+fn parse_time(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    seconds
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .ok_or_else(|| "a time such as 60s or 2m, of one second to one day".into())
 }
 
 /// Options of `bind`.
@@ -143,6 +178,13 @@ pub struct Bind {
     /// How
     #[command(flatten)]
     pub binding: Binding,
+    /// For how long
+    #[command(flatten)]
+    pub confirming: Confirming,
+    /// Let this user (a name, or UID[:GID]) use the devices' nodes below /dev/vfio, to start a
+    /// virtual machine without root
+    #[arg(long, value_name = "USER", conflicts_with = "confirm_within")]
+    pub user: Option<String>,
     /// Print the steps and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -166,9 +208,12 @@ pub struct Release {
     /// Take every device where a name fits several
     #[arg(long)]
     pub all_matching: bool,
-    /// Wait at most this long for another passthru that is changing the host
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub lock_timeout: u32,
+    /// For how long
+    #[command(flatten)]
+    pub confirming: Confirming,
+    /// How long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
     /// Print the steps and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -190,6 +235,14 @@ pub struct Run {
     /// from -m
     #[arg(long, value_name = "SIZE")]
     pub memlock: Option<String>,
+    /// As whom the virtual machine runs: a name, or UID[:GID]. Without it, under sudo the user
+    /// who called sudo; `root` leaves it root
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// When this program is told to end: how long the virtual machine may take to stop before
+    /// it is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub stop_timeout: u32,
     /// Print the steps and the command line, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -210,9 +263,20 @@ pub enum PlugAt {
 /// Options of `recover`.
 #[derive(Debug, Args)]
 pub struct Recover {
-    /// Wait at most this long for another passthru that is changing the host
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub lock_timeout: u32,
+    /// How long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// Undo what waits to be confirmed when its time is over, and not before
+    #[arg(long, hide = true)]
+    pub when_due: bool,
+}
+
+/// Options of `confirm`.
+#[derive(Debug, Args)]
+pub struct Confirm {
+    /// How long to wait
+    #[command(flatten)]
+    pub waiting: Waiting,
 }
 
 /// Options of `capture`.

@@ -1,19 +1,26 @@
 //! The source that was asked for, the devices that were named, and where output goes.
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::rc::Rc;
+use std::time::Duration;
 
+use passthru_apply::books::Patience;
+use passthru_apply::live::Live;
 use passthru_host::source::{Directory, Source};
 use passthru_model::{DetailOf, Reason, Snapshot, SourceKind, Wants};
 use passthru_pci::{Address, DeviceName};
 use passthru_plan::select::{self, SelectError};
 
-use crate::args::{Color, Global};
+use crate::args::{Color, Global, Waiting};
 use crate::exit::{Code, Failure};
 use crate::terminal::{Printable, clean, say};
 
 /// What every verb is given.
 pub(crate) struct Context {
     pub(crate) global: Global,
+    /// This machine, opened when it is first asked for.
+    live: RefCell<Option<Rc<Live>>>,
 }
 
 impl Context {
@@ -23,7 +30,33 @@ impl Context {
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Self { global }
+        Self { global, live: RefCell::default() }
+    }
+
+    /// This machine, to be changed.
+    pub(crate) fn live(&self) -> Result<Rc<Live>, Failure> {
+        let mut kept = self.live.borrow_mut();
+        if let Some(live) = &*kept {
+            return Ok(Rc::clone(live));
+        }
+        let live =
+            Live::new().map_err(|error| Failure::new(Code::Failed, format!("cannot open /: {error}")))?;
+        Ok(Rc::clone(kept.insert(Rc::new(live))))
+    }
+
+    /// How long to wait for the lock and for the kernel; who waits is told for whom.
+    pub(crate) fn patience<'a>(&self, waiting: &Waiting, told: &'a dyn Fn(&str)) -> Patience<'a> {
+        Patience {
+            lock: Duration::from_secs(waiting.lock_timeout.into()),
+            write: waiting.write_timeout.map(|seconds| Duration::from_secs(seconds.into())),
+            waiting: told,
+        }
+    }
+
+    /// Tells who has to wait for whom.
+    pub(crate) fn note_waiting(&self, holder: &str) {
+        let holder = if holder.is_empty() { "another passthru" } else { holder };
+        self.note(&format!("waiting for {holder}, which is changing this host"));
     }
 
     /// The source the options name.
@@ -35,8 +68,7 @@ impl Context {
             Some(path) => Directory::at(path).map_err(|error| {
                 Failure::new(Code::Usage, format!("--root {path}: cannot open it as a directory: {error}"))
             }),
-            None => Directory::live()
-                .map_err(|error| Failure::new(Code::Failed, format!("cannot open /: {error}"))),
+            None => return Ok(Box::new(self.live()?)),
         }?;
         Ok(Box::new(opened))
     }
@@ -145,6 +177,8 @@ pub(crate) fn plan_wants(devices: &[Address]) -> Wants {
         group_detail: true,
         usage: true,
         names: false,
+        only_plan: true,
+        avoid: Vec::new(),
     }
 }
 

@@ -29,6 +29,17 @@ pub fn command() -> clap::Command {
 /// Runs the program on the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else: what may hang in the kernel, and becoming the virtual machine, are
+    // done by this program again.
+    match std::env::args_os().nth(1) {
+        Some(argument) if argument == passthru_apply::helper::ARGUMENT => {
+            return passthru_apply::helper::serve();
+        }
+        Some(argument) if argument == passthru_apply::launcher::ARGUMENT => {
+            return passthru_apply::launcher::serve();
+        }
+        _ => {}
+    }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -82,8 +82,8 @@ fn answers(directory: &Path) -> Vec<(String, String, Value)> {
         lines.push(format!("show --json {device}"));
         lines.push(format!("bind --json --dry-run {device} {options}"));
         lines.push(format!("release --json --dry-run {device}"));
-        for program in ["qemu-system-x86_64 -M q35 -m 2G", "./wrapper {devices}"] {
-            lines.push(format!("run --json --dry-run -d {device} {options} -- {program}"));
+        for program in ["--user 1000:1000 -- qemu-system-x86_64 -M q35 -m 2G", "-- ./wrapper {devices}"] {
+            lines.push(format!("run --json --dry-run -d {device} {options} {program}"));
         }
     }
     let mut all = Vec::new();

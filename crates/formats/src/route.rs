@@ -36,7 +36,31 @@ impl Route<'_> {
     /// interface can lose the host. Every kernel has a refusing IPv6 one on `lo`.
     #[must_use]
     pub const fn is_default(&self) -> bool {
-        self.prefix == 0 && self.flags & UP != 0 && self.flags & REJECT == 0
+        self.prefix == 0 && self.sends()
+    }
+
+    /// Whether it is up and sends packets rather than refusing them.
+    #[must_use]
+    pub const fn sends(&self) -> bool {
+        self.flags & UP != 0 && self.flags & REJECT == 0
+    }
+
+    /// Whether an address is in its network.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.destination, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let rest = 32_u32.saturating_sub(self.prefix.into());
+                let differ = u32::from(network) ^ u32::from(address);
+                differ.checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let rest = 128_u32.saturating_sub(self.prefix.into());
+                let differ = u128::from(network) ^ u128::from(address);
+                differ.checked_shr(rest).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
     }
 }
 
@@ -127,6 +151,11 @@ mod tests {
         let second = all[1].as_ref().unwrap();
         assert_eq!((second.destination.to_string().as_str(), second.prefix), ("192.168.1.0", 24));
         assert!(!second.is_default() && second.gateway.is_none());
+        assert!(second.contains("192.168.1.77".parse().unwrap()));
+        assert!(
+            !second.contains("192.168.2.77".parse().unwrap()) && !second.contains("::1".parse().unwrap())
+        );
+        assert!(first.contains("203.0.113.9".parse().unwrap()), "everywhere");
         assert_eq!((all[2].as_ref().unwrap().interface, all[2].as_ref().unwrap().prefix), ("*", 8));
         assert_eq!(all[3].as_ref().unwrap_err().line, 5);
         assert!(all[4].is_err(), "a mask with holes");
@@ -142,6 +171,8 @@ mod tests {
         let all: Vec<_> = parse_ipv6(text).map(Result::unwrap).collect();
         assert_eq!(all.iter().map(Route::is_default).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(all[0].prefix, 64);
+        assert!(all[0].contains("2001:db8::9".parse().unwrap()) && all[1].contains("::1".parse().unwrap()));
+        assert!(!all[0].contains("2001:db8:0:1::9".parse().unwrap()));
         assert_eq!((all[1].interface, all[1].gateway), ("eth0", Some("fe80::1".parse().unwrap())));
         assert_eq!(all[1].metric, 1024);
         assert!(parse_ipv6(b"nonsense\n\n").all(|r| r.is_err()));

@@ -1,14 +1,16 @@
 //! Everything about one function.
 
-use passthru_formats::{config_space, resource};
+use passthru_formats::{Errno, config_space, resource};
 use passthru_model::{Detail, Device, Fact, Link, Sriov};
 
 use crate::ask::{Asker, flag, number, some_text};
 
 /// Reads the detail of one function. Reading `config` resumes a sleeping device
 /// (`drivers/pci/pci-sysfs.c`, `pci_read_config`), so it is read only where the device
-/// is awake, or asleep by nothing worse than D3hot with a driver that says so.
-pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
+/// is awake, or asleep by nothing worse than D3hot with a driver that says so. With
+/// `avoid` nothing is read that waits for the device's lock (`driver_override_show`,
+/// `sriov_numvfs_show`) or for its configuration space: somebody hangs with that lock.
+pub(crate) fn read(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Detail {
     let address = Some(device.address);
     let at = |name: &str| device.attribute(name);
     let text = |ask: &mut Asker<'_>, field, name: &str| ask.text(address, field, &at(name), some_text);
@@ -19,7 +21,9 @@ pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
         max_width: ask.text(address, "link.max_width", &at("max_link_width"), lanes),
     };
     let power_state = text(ask, "power_state", "power_state");
-    let config = if asleep(&power_state) {
+    let config = if avoid {
+        ask.failed(address, "config", &at("config"), Errno::ETIMEDOUT)
+    } else if asleep(&power_state) {
         // "reading is quiet": a device in D3cold is not woken to be looked at.
         Fact::NotRead
     } else {
@@ -31,20 +35,12 @@ pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
             && config.completeness() == config_space::Completeness::HeaderOnly
             && !ask.source.rights().root
         {
-            let _: Fact<()> =
-                ask.failed(address, "config.capabilities", &at("config"), passthru_formats::Errno::EPERM);
+            let _: Fact<()> = ask.failed(address, "config.capabilities", &at("config"), Errno::EPERM);
         }
         config
     };
     Detail {
-        driver_override: ask.text(address, "driver_override", &at("driver_override"), |text| {
-            // Unset reads as "(null)"; some tools leave an empty string behind.
-            Some(if text.is_empty() || text == "(null)" {
-                Fact::Absent
-            } else {
-                Fact::Known(text.to_owned())
-            })
-        }),
+        driver_override: driver_override(ask, device, avoid),
         numa_node: ask.text(address, "numa_node", &at("numa_node"), |text| match text.parse::<i32>() {
             Ok(node) => Some(u32::try_from(node).map_or(Fact::Absent, Fact::Known)),
             Err(_) => None,
@@ -68,15 +64,43 @@ pub(crate) fn read(ask: &mut Asker<'_>, device: &Device) -> Detail {
         label: text(ask, "label", "label"),
         config,
         iommu_unit: ask.link_name(address, "iommu_unit", &at("iommu")),
-        driver_module: ask.link_name(address, "driver_module", &at("driver/module")),
+        driver_module: driver_module(ask, device),
         sriov: match ask.text(address, "sriov.total", &at("sriov_totalvfs"), number) {
             Fact::Known(total) => Fact::Known(Sriov {
                 total,
-                active: ask.text(address, "sriov.active", &at("sriov_numvfs"), number),
+                active: if avoid {
+                    ask.failed(address, "sriov.active", &at("sriov_numvfs"), Errno::ETIMEDOUT)
+                } else {
+                    ask.text(address, "sriov.active", &at("sriov_numvfs"), number)
+                },
             }),
             other => other.map(|total| Sriov { total, active: Fact::NotRead }),
         },
     }
+}
+
+/// Only what a plan rests on. Nothing else of a device is asked in the middle of a change.
+pub(crate) fn read_for_plan(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Detail {
+    Detail {
+        driver_override: driver_override(ask, device, avoid),
+        driver_module: driver_module(ask, device),
+        ..Detail::default()
+    }
+}
+
+fn driver_override(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Fact<String> {
+    let (address, path) = (Some(device.address), device.attribute("driver_override"));
+    if avoid {
+        return ask.failed(address, "driver_override", &path, Errno::ETIMEDOUT);
+    }
+    ask.text(address, "driver_override", &path, |text| {
+        // Unset reads as "(null)"; some tools leave an empty string behind.
+        Some(if text.is_empty() || text == "(null)" { Fact::Absent } else { Fact::Known(text.to_owned()) })
+    })
+}
+
+fn driver_module(ask: &mut Asker<'_>, device: &Device) -> Fact<String> {
+    ask.link_name(Some(device.address), "driver_module", &device.attribute("driver/module"))
 }
 
 /// Lanes; 0 and 255 are how the kernel says that there is no link.

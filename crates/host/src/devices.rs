@@ -3,12 +3,12 @@
 //! modalias in one read) and two links (group, physical function).
 
 use passthru_formats::errno::Errno;
-use passthru_formats::uevent;
+use passthru_formats::{modalias, uevent};
 use passthru_model::{Device, Fact, ReservedRegion, Wants};
 use passthru_pci::{Address, Class, Id};
 
 use crate::ask::{Asker, flag, join, means_absent};
-use crate::groups;
+use crate::{groups, threads};
 
 /// The directory of all functions.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
@@ -43,7 +43,7 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Found, Errno> {
         let others: Vec<_> = others
             .into_iter()
             .map(|(part, source)| {
-                scope.spawn(move || {
+                threads::begin(scope, move || {
                     let mut ask = Asker::new(&*source);
                     let found = read_part(&mut ask, part, wants);
                     (found, ask.unread)
@@ -52,14 +52,10 @@ pub(crate) fn read(ask: &mut Asker<'_>, wants: &Wants) -> Result<Found, Errno> {
             .collect();
         let mut all = read_part(ask, mine, wants);
         for other in others {
-            match other.join() {
-                Ok((found, unread)) => {
-                    all.devices.extend(found.devices);
-                    all.reserved.extend(found.reserved);
-                    ask.unread.extend(unread);
-                }
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            let (found, unread) = other.join();
+            all.devices.extend(found.devices);
+            all.reserved.extend(found.reserved);
+            ask.unread.extend(unread);
         }
         Ok(all)
     })
@@ -137,7 +133,9 @@ fn read_one(ask: &mut Asker<'_>, address: Address, wants: &Wants) -> Option<Devi
         boot_vga: Fact::Absent,
         detail: None,
     };
-    read_uevent(ask, &mut device, path_of.at("uevent"));
+    if !read_modalias(ask, &mut device, &mut path_of) {
+        read_uevent(ask, &mut device, path_of.at("uevent"));
+    }
     if !device.id.is_settled() || !device.class.is_settled() {
         read_singly(ask, &mut device, &mut path_of);
     }
@@ -196,6 +194,30 @@ fn link<T>(
 /// function. Functions on a root bus hang below `pciDDDD:BB`.
 fn parent(path: &str) -> Option<Address> {
     path.rsplit('/').nth(1).and_then(Address::from_sysfs)
+}
+
+/// What a function is from its modalias, and its driver from the link: neither waits for
+/// the device's lock, as `uevent` does. Says whether there was one to understand.
+fn read_modalias(ask: &mut Asker<'_>, device: &mut Device, path_of: &mut Attributes) -> bool {
+    let Ok(buffer) = ask.read(path_of.at("modalias")) else { return false };
+    let text = std::str::from_utf8(&buffer).map_or("", str::trim_end);
+    let found = modalias::parse(text);
+    if let Some(found) = found {
+        device.modalias = Fact::Known(text.into());
+        device.id = Fact::Known(found.id);
+        device.class = Fact::Known(found.class);
+        // 0000:0000 is what a function without subsystem ids reports.
+        device.subsystem = match found.subsystem {
+            Id { vendor: 0, device: 0 } => Fact::Absent,
+            id => Fact::Known(id),
+        };
+    }
+    ask.give_back(buffer);
+    if found.is_some() {
+        let name = |name: &str| Some(name.to_owned().into_boxed_str());
+        device.driver = link(ask, device.address, "driver", path_of.at("driver"), name);
+    }
+    found.is_some()
 }
 
 fn read_uevent(ask: &mut Asker<'_>, device: &mut Device, path: &str) {

@@ -9,9 +9,11 @@
 //! | `devices` | PCI functions and their places |
 //! | `detail` | everything about one function |
 //! | `groups` | IOMMU groups and units |
-//! | `usage` | disks, mounts, swap, interfaces, displays, input, VFIO holders |
+//! | `usage` | disks, mounts, swap, tables of the next boot, interfaces, connections, displays, input, open nodes, VFIO holders |
 //! | `names` | pci.ids |
+//! | `threads` | second threads, where there can be any |
 //! | `process` | one process: start time, name |
+//! | [`users`] | users and their groups |
 
 #![allow(
     clippy::disallowed_types,
@@ -27,7 +29,9 @@ mod names;
 pub mod process;
 mod read;
 pub mod source;
+mod threads;
 mod usage;
+pub mod users;
 
 pub use capture::{Captured, capture};
 pub use read::{NoHost, snapshot};

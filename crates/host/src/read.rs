@@ -7,7 +7,7 @@ use passthru_pci::Address;
 
 use crate::ask::{Asker, some_text};
 use crate::source::Source;
-use crate::{detail, devices, groups, names, usage};
+use crate::{detail, devices, groups, names, threads, usage};
 
 /// There is no host at the source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,16 +30,13 @@ pub fn snapshot(source: &dyn Source, wants: &Wants) -> Result<Snapshot, NoHost> 
     let second = if wants.usage { source.another() } else { None };
     std::thread::scope(|scope| {
         let usage = second.map(|source| {
-            scope.spawn(move || {
+            threads::begin(scope, move || {
                 let mut ask = Asker::new(&*source);
                 (usage::read(&mut ask), ask.unread)
             })
         });
         let read = read_all(source, wants, usage.is_none());
-        let usage = usage.map(|thread| match thread.join() {
-            Ok(usage) => usage,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
+        let usage = usage.map(threads::Begun::join);
         let mut snapshot = read?;
         if let Some((usage, unread)) = usage {
             snapshot.usage = usage;
@@ -62,8 +59,13 @@ fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snap
             group.reserved = regions;
         }
     }
-    for i in wanted_detail(&devices, &wants.detail) {
-        let detail = detail::read(&mut ask, &devices[i]);
+    for i in wanted_detail(&devices, wants) {
+        let (device, avoid) = (&devices[i], wants.avoid.contains(&devices[i].address));
+        let detail = if wants.only_plan {
+            detail::read_for_plan(&mut ask, device, avoid)
+        } else {
+            detail::read(&mut ask, device, avoid)
+        };
         devices[i].detail = Some(Box::new(detail));
     }
     if wants.group_detail {
@@ -104,11 +106,11 @@ fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snap
     })
 }
 
-/// The indices of the devices that are read in full: those asked for, the bridges above
-/// them, and the other members of their groups.
-fn wanted_detail(devices: &[passthru_model::Device], of: &DetailOf) -> Vec<usize> {
+/// The indices of the devices that are read in full: those asked for, the other members of
+/// their groups, and unless it is for a plan the bridges above them.
+fn wanted_detail(devices: &[passthru_model::Device], wants: &Wants) -> Vec<usize> {
     let at = |address: Address| devices.binary_search_by_key(&address, |d| d.address).ok();
-    match of {
+    match &wants.detail {
         DetailOf::None => Vec::new(),
         DetailOf::All => (0..devices.len()).collect(),
         DetailOf::Some(addresses) => {
@@ -126,7 +128,7 @@ fn wanted_detail(devices: &[passthru_model::Device], of: &DetailOf) -> Vec<usize
                 }
                 while let Some(i) = next {
                     wanted.push(i);
-                    next = devices[i].parent.and_then(at);
+                    next = devices[i].parent.filter(|_| !wants.only_plan).and_then(at);
                 }
             }
             wanted.sort_unstable();

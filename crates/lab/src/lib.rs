@@ -19,6 +19,8 @@
 //! | [`host`] | [`host::Lab`]: all of that together, the handle that scenarios get |
 //! | [`settings`] | the `PASSTHRU_*` environment variables, read once |
 //! | [`scenario`] | runs named scenarios in one boot and checks that each leaves no trace |
+//! | [`inject`] | kills and failing calls at every point of a run, by strace |
+//! | [`bench`] | lending and giving back, timed beside other tools |
 //! | [`demo`] | the main job, told step by step |
 #![allow(
     clippy::disallowed_methods,
@@ -30,11 +32,13 @@
 
 pub mod accel;
 pub mod agent;
+pub mod bench;
 pub mod demo;
 pub mod disk;
 pub mod guest;
 pub mod host;
 pub mod initramfs;
+pub mod inject;
 pub mod kernel;
 pub mod machine;
 pub mod protocol;

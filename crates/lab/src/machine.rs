@@ -28,7 +28,7 @@ pub enum Backend {
         /// What is on it at first.
         content: Content,
     },
-    /// A user-mode network without a way out.
+    /// The machine's one network: its cards reach each other and nothing else.
     Network,
     /// An NVMe subsystem, which SR-IOV needs, and a disk.
     NvmeSubsystem {
@@ -78,6 +78,23 @@ impl Device {
         self
     }
 
+    /// QEMU's properties of this device below that root port, its id first.
+    pub fn properties(&self, port: &str) -> Vec<(String, String)> {
+        let id = &self.name;
+        let bus = if self.bus.is_empty() { port } else { &self.bus };
+        let own = self.options.split(',').filter_map(|option| option.split_once('='));
+        let mut all: Vec<(String, String)> =
+            own.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        all.insert(0, ("id".to_owned(), id.clone()));
+        all.push(("bus".to_owned(), bus.to_owned()));
+        match self.backend {
+            Backend::None | Backend::NvmeSubsystem { .. } => {}
+            Backend::Disk { .. } => all.push(("drive".to_owned(), format!("{id}-disk"))),
+            Backend::Network => all.push(("netdev".to_owned(), format!("{id}-net"))),
+        }
+        all
+    }
+
     /// An NVMe disk whose serial number is its name.
     pub fn nvme(name: &str, mib: u64, content: Content) -> Device {
         Device::new(name, "nvme", &format!("serial={name}")).with(Backend::Disk { mib, content })
@@ -116,9 +133,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The standard host: VT-d, two NVMe disks, an e1000e, a group with companions, an NVMe
-    /// with virtual functions, a USB controller with keyboard and mouse. `igb` when this
-    /// QEMU has it.
+    /// The standard host: VT-d, three NVMe disks, two e1000e on one network, a group with
+    /// companions, an NVMe with virtual functions, a USB controller with keyboard and mouse.
+    /// `igb` when this QEMU has it.
     pub fn standard(with_igb: bool) -> Machine {
         let companions = vec![
             Device::new("bridge", "pcie-pci-bridge", ""),
@@ -132,11 +149,14 @@ impl Machine {
         ];
         let mut ports = vec![
             RootPort::new("port1", 2, vec![Device::nvme("nvme1", 16, Content::Bootable)]),
-            RootPort::new("port2", 3, vec![Device::nvme("nvme2", 64, Content::Empty)]),
+            RootPort::new("port2", 3, vec![Device::nvme("nvme2", 128, Content::Empty)]),
             RootPort::new("port3", 4, vec![nic("nic1", "e1000e")]),
             RootPort::new("port4", 5, companions).without_acs(),
             RootPort::new("port5", 6, vec![nvme_with_vfs("sriov1", 4)]),
             RootPort::new("port6", 7, usb),
+            // The smallest that btrfs takes without mixing data and metadata; sparse outside.
+            RootPort::new("port8", 9, vec![Device::nvme("nvme3", 128, Content::Empty)]),
+            RootPort::new("port9", 10, vec![nic("nic2", "e1000e")]),
         ];
         if with_igb {
             ports.push(RootPort::new("port7", 8, vec![nic("sriov2", "igb")]));
@@ -232,30 +252,23 @@ impl RootPort {
             .device("pcie-root-port", &format!("id={name},slot={slot},chassis={slot},addr={slot:#x}{acs}"));
         for device in devices {
             let id = &device.name;
-            let image = images.join(format!("{id}.img"));
-            let mut options = format!("id={id}");
-            if !device.options.is_empty() {
-                options += &format!(",{}", device.options);
-            }
-            let bus = if device.bus.is_empty() { name } else { &device.bus };
-            options += &format!(",bus={bus}");
-            let drive = format!("file={},if=none,id={id}-disk,format=raw", image.display());
+            // A node that stays when the device in front of it is unplugged (`-drive` does not).
+            let disk = format!(
+                "driver=raw,node-name={id}-disk,file.driver=file,file.filename={}",
+                images.join(format!("{id}.img")).display()
+            );
             match device.backend {
                 Backend::None => {}
-                Backend::Disk { .. } => {
-                    arguments.pair("-drive", drive);
-                    options += &format!(",drive={id}-disk");
-                }
+                Backend::Disk { .. } => arguments.pair("-blockdev", disk),
                 Backend::NvmeSubsystem { .. } => {
                     arguments.device("nvme-subsys", &format!("id={id}-subsystem,nqn={id}"));
-                    arguments.pair("-drive", drive);
+                    arguments.pair("-blockdev", disk);
                 }
-                Backend::Network => {
-                    arguments.pair("-netdev", format!("user,id={id}-net,restrict=on"));
-                    options += &format!(",netdev={id}-net");
-                }
+                Backend::Network => arguments.pair("-netdev", format!("hubport,id={id}-net,hubid=1")),
             }
-            arguments.device(&device.driver, &options);
+            let properties: Vec<String> =
+                device.properties(name).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+            arguments.device(&device.driver, &properties.join(","));
             if let Backend::NvmeSubsystem { .. } = device.backend {
                 arguments.device("nvme-ns", &format!("drive={id}-disk,bus={id}"));
             }

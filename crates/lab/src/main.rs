@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use passthru_lab::bench::{self, measure};
 use passthru_lab::guest::{init, serve};
 use passthru_lab::host::{Lab, qemu_has};
 use passthru_lab::machine::Machine;
@@ -26,6 +27,7 @@ passthru-lab: a virtual host with an emulated IOMMU to try passthru in
   passthru-lab demo              lend a disk to a VM and get it back, narrated
   passthru-lab exec -- COMMAND   boot the host, run COMMAND in it, end it
   passthru-lab shell             boot the host with a shell in it on this terminal
+  passthru-lab bench [ROUNDS]    bind and release beside other tools, as a table
 
 Environment: PASSTHRU_BIN (the passthru binary), PASSTHRU_LAB_KERNEL (a release or a
 directory), PASSTHRU_LAB_QEMU, PASSTHRU_LAB_ACCEL=tcg|kvm|auto, PASSTHRU_LAB_DIR.
@@ -42,6 +44,9 @@ fn main() -> ExitCode {
         ["exec", "--", command @ ..] if !command.is_empty() => exec(command),
         ["shell"] => shell(),
         ["demo"] => demo(),
+        ["measure"] => measure::main().map(|()| ExitCode::SUCCESS),
+        ["bench"] => bench("11"),
+        ["bench", rounds] => bench(rounds),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -75,6 +80,16 @@ fn exec(command: &[&str]) -> Result<ExitCode> {
     eprint!("{}", output.err());
     let code = output.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// The exit code is 1 where an aim is not met.
+fn bench(rounds: &str) -> Result<ExitCode> {
+    let rounds = rounds.parse().context("ROUNDS is no number")?;
+    let missed = bench::run(settings()?.require_product()?, rounds)?;
+    for line in &missed {
+        println!("\nNot met: {line}.");
+    }
+    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn shell() -> Result<ExitCode> {

@@ -60,9 +60,23 @@ impl Qmp {
     /// # Errors
     /// When it does not come in time.
     pub fn wait_event(&mut self, name: &str, limit: Duration) -> Result<Value> {
+        self.wait_event_with(name, |_| true, limit)
+    }
+
+    /// The same for an event with that data; others of the name are left for later.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub fn wait_event_with(
+        &mut self,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+        limit: Duration,
+    ) -> Result<Value> {
         let until = Instant::now() + limit;
+        let fits = |event: &Value| event["event"] == name && wanted(&event["data"]);
         loop {
-            if let Some(at) = self.events.iter().position(|event| event["event"] == name) {
+            if let Some(at) = self.events.iter().position(fits) {
                 return Ok(self.events.remove(at).unwrap_or_default()["data"].clone());
             }
             let left = until.saturating_duration_since(Instant::now());

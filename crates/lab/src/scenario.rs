@@ -29,7 +29,16 @@ pub struct Scenario {
     /// What it shows, as `subject/what`.
     pub name: &'static str,
     /// What it does.
-    pub run: fn(&Lab) -> Result<Outcome>,
+    pub run: Run,
+}
+
+/// What a scenario does.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// In the host that is up.
+    Here(fn(&Lab) -> Result<Outcome>),
+    /// It also ends the host and boots it again.
+    Rebooting(fn(&mut Lab) -> Result<Outcome>),
 }
 
 /// Runs the scenarios whose name contains one of the arguments (all without one) and prints
@@ -77,7 +86,7 @@ fn run_all(scenarios: &[&Scenario], boot: impl Fn() -> Result<Lab>) -> Result<bo
             lab = boot().context("the virtual host does not come up again")?;
         }
         let started = Instant::now();
-        let (result, clean) = run_one(&lab, scenario);
+        let (result, clean) = run_one(&mut lab, scenario);
         let seconds = started.elapsed().as_secs_f32();
         match result {
             Ok(Outcome::Passed) => {
@@ -113,13 +122,17 @@ fn run_all(scenarios: &[&Scenario], boot: impl Fn() -> Result<Lab>) -> Result<bo
 }
 
 /// Runs one; also says whether the host was left as it was found.
-fn run_one(lab: &Lab, scenario: &Scenario) -> (Result<Outcome>, bool) {
+fn run_one(lab: &mut Lab, scenario: &Scenario) -> (Result<Outcome>, bool) {
     let before = match lab.state() {
         Ok(before) => before,
         Err(error) => return (Err(error.context("before the scenario")), false),
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| (scenario.run)(lab)))
-        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(panic.as_ref()))));
+    let run = AssertUnwindSafe(|| match scenario.run {
+        Run::Here(run) => run(lab),
+        Run::Rebooting(run) => run(lab),
+    });
+    let outcome =
+        catch_unwind(run).unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(panic.as_ref()))));
     match (outcome, settle(lab, &before)) {
         (outcome, Ok(())) => (outcome, true),
         (Ok(_), Err(left)) => (Err(left), false),

@@ -76,10 +76,13 @@ impl Vm {
         match connected {
             Ok((qmp, agent, ready)) => Ok(Vm { child, console, agent, ready, qmp: qmp.into() }),
             Err(error) => {
+                // Where it ended by itself, how tells what the log does not.
+                let ended = child.try_wait().ok().flatten();
                 end(&mut child);
+                let ended = ended.map_or_else(String::new, |status| format!("QEMU ended: {status}\n"));
                 let said = fs::read_to_string(&said).unwrap_or_default();
                 let console = console_tail(&console);
-                Err(error.context(format!("QEMU said:\n{said}\nthe console's end:\n{console}")))
+                Err(error.context(format!("{ended}QEMU said:\n{said}\nthe console's end:\n{console}")))
             }
         }
     }

@@ -4,7 +4,10 @@ use passthru_pci::{Address, Id};
 use serde::{Deserialize, Serialize};
 
 /// Version of the lease's form on disk.
-pub const LEASE_VERSION: u32 = 1;
+///
+/// 2 added `granted`, and that a device goes back when its `holder` is gone. Leases of
+/// version 1 are still understood.
+pub const LEASE_VERSION: u32 = 2;
 
 /// Which device was bound, and what it was on before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +36,36 @@ pub struct Lease {
     pub adopted: bool,
     /// When, in seconds since 1970 (UTC).
     pub since: u64,
-    /// Who holds it, where that is more than "the user".
+    /// The process for which it was bound: when that is gone and nobody holds the device
+    /// any more, it goes back. `None` where a person bound it, who will release it.
+    pub holder: Option<Holder>,
+    /// What of its group's node was changed for a user without rights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Box<Granted>>,
+}
+
+/// Owner and mode of a device node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Permission bits (07777).
+    pub mode: u32,
+}
+
+/// A node that was given to a user, and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The node, such as `/dev/vfio/7`.
+    pub node: String,
+    /// How it was found, and is to be put back.
+    pub before: Access,
+    /// How it was made.
+    pub now: Access,
+    /// The process for which that was done; when it is gone, the node is put back.
     pub holder: Option<Holder>,
 }
 

@@ -5,11 +5,13 @@
 use passthru_pci::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::lease::Lease;
+use crate::lease::{Access, Lease};
 use crate::reason::Refusal;
 
-/// Version of a plan's form in the journal.
-pub const PLAN_VERSION: u32 = 1;
+/// Version of a plan's form in the journal. 2 added [`Intent::Grant`],
+/// [`Step::SetAccess`] and changes that wait to be confirmed. Journals of version 1 are
+/// still understood.
+pub const PLAN_VERSION: u32 = 2;
 
 /// What is wanted of some devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub enum Intent {
     Bind,
     /// Give them back.
     Release,
+    /// Give their groups' nodes to a user, or put the nodes back.
+    Grant,
 }
 
 /// One primitive change, or one look at whether a change worked.
@@ -74,6 +78,17 @@ pub enum Step {
         /// The driver it must be on afterwards.
         driver: String,
     },
+    /// Change owner and mode of a device's node.
+    SetAccess {
+        /// The device.
+        device: Address,
+        /// The node, such as `/dev/vfio/7`.
+        node: String,
+        /// How it must be before.
+        before: Access,
+        /// How it is made.
+        value: Access,
+    },
 }
 
 impl Step {
@@ -85,7 +100,8 @@ impl Step {
             Self::HoldDisk { device, .. }
             | Self::SetOverride { device, .. }
             | Self::Unbind { device, .. }
-            | Self::Probe { device, .. } => Some(*device),
+            | Self::Probe { device, .. }
+            | Self::SetAccess { device, .. } => Some(*device),
             Self::OpenLease { lease } | Self::CloseLease { lease } => Some(lease.device),
         }
     }

@@ -23,12 +23,20 @@ pub enum Reason {
     RootFileSystem,
     /// It holds swap.
     Swap,
-    /// Something is stacked on its disk: LVM, md, dm-crypt, multipath.
+    /// Something is stacked on its disk: LVM, md, dm-crypt, multipath, a ZFS pool.
     Holders,
+    /// `/etc/fstab` or `/etc/crypttab` names it: the host uses it from the next boot on.
+    Fstab,
+    /// A process has a node of it open: a disk, a render node, a sound card.
+    Clients,
     /// An interface of it carries the default route.
     DefaultRoute,
     /// An interface of it belongs to a bridge or a bond.
     NetworkMember,
+    /// An established SSH connection goes through it.
+    SshConnection,
+    /// An interface of it belongs to another network namespace.
+    NetworkNamespace,
     /// It shows the console.
     Display,
     /// The only keyboard hangs on it.
@@ -39,17 +47,25 @@ pub enum Reason {
     VirtualFunctions,
     /// Other functions hang below it although it is no bridge (Intel VMD).
     FunctionsBelow,
+    /// Mediated devices are made of it.
+    MediatedDevices,
+    /// It is the machine's trusted platform module.
+    Tpm,
+    /// It is a watchdog that is running or that a process feeds.
+    Watchdog,
     /// The firmware demands a fixed mapping for it, so that the kernel refuses VFIO.
     FirmwareMapping,
     /// Whether it is in use could not be seen.
     NotSeen,
     /// Nobody recorded what it was on before.
     NoLease,
+    /// A write to it has not come back from the kernel. Cannot be overridden.
+    Stuck,
 }
 
 impl Reason {
     /// Every reason, in the order of this list.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::Bridge,
         Self::NoIommu,
         Self::NoIommuMode,
@@ -58,16 +74,24 @@ impl Reason {
         Self::RootFileSystem,
         Self::Swap,
         Self::Holders,
+        Self::Fstab,
+        Self::Clients,
         Self::DefaultRoute,
         Self::NetworkMember,
+        Self::SshConnection,
+        Self::NetworkNamespace,
         Self::Display,
         Self::LastKeyboard,
         Self::Held,
         Self::VirtualFunctions,
         Self::FunctionsBelow,
+        Self::MediatedDevices,
+        Self::Tpm,
+        Self::Watchdog,
         Self::FirmwareMapping,
         Self::NotSeen,
         Self::NoLease,
+        Self::Stuck,
     ];
 
     /// The name in output, JSON and on the command line.
@@ -82,16 +106,24 @@ impl Reason {
             Self::RootFileSystem => "root-file-system",
             Self::Swap => "swap",
             Self::Holders => "holders",
+            Self::Fstab => "fstab",
+            Self::Clients => "clients",
             Self::DefaultRoute => "default-route",
             Self::NetworkMember => "network-member",
+            Self::SshConnection => "ssh-connection",
+            Self::NetworkNamespace => "network-namespace",
             Self::Display => "display",
             Self::LastKeyboard => "last-keyboard",
             Self::Held => "held",
             Self::VirtualFunctions => "virtual-functions",
             Self::FunctionsBelow => "functions-below",
+            Self::MediatedDevices => "mediated-devices",
+            Self::Tpm => "tpm",
+            Self::Watchdog => "watchdog",
             Self::FirmwareMapping => "firmware-mapping",
             Self::NotSeen => "not-seen",
             Self::NoLease => "no-lease",
+            Self::Stuck => "stuck",
         }
     }
 }

@@ -55,12 +55,18 @@ pub struct Wants {
     pub usage: bool,
     /// Names from pci.ids.
     pub names: bool,
+    /// Of the detail only what a plan rests on: the override and the driver's module, of these
+    /// devices and their groups, not of the bridges above them.
+    pub only_plan: bool,
+    /// Devices on which something hangs: attributes that wait for the device's lock are
+    /// not read, or the reader would hang as well.
+    pub avoid: Vec<Address>,
 }
 
 impl Wants {
     /// Everything there is to ask: what a capture records.
     #[must_use]
-    pub const fn all() -> Self {
+    pub fn all() -> Self {
         Self {
             revision: true,
             detail: DetailOf::All,
@@ -68,6 +74,8 @@ impl Wants {
             group_detail: true,
             usage: true,
             names: true,
+            only_plan: false,
+            avoid: Vec::new(),
         }
     }
 }

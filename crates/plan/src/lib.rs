@@ -7,14 +7,18 @@
 //! | [`uses`] | what on the host depends on a device, with the chain that leads there |
 //! | [`lending`] | whether a device can be lent, and what would have to go along |
 //! | [`planner`] | bind and release: the steps, or every reason to refuse |
+//! | [`standing`] | whether what a lease records is still so |
 //! | [`undo`] | what undoes a step |
+//! | [`patience`] | how long a write may take |
 //! | [`shell`] | the shell command a step is equivalent to |
 //! | [`vm`] | a QEMU command line with the lent devices put in |
 
 pub mod lending;
+pub mod patience;
 pub mod planner;
 pub mod select;
 pub mod shell;
+pub mod standing;
 pub mod undo;
 pub mod uses;
 pub mod vm;

@@ -33,6 +33,9 @@ pub fn command(step: &Step) -> String {
             format!("echo {device} > {}", attribute_of(*device, "driver/unbind"))
         }
         Step::Probe { device, .. } => format!("echo {device} > /sys/bus/pci/drivers_probe"),
+        Step::SetAccess { node, value, .. } => {
+            format!("chown {}:{} {node} && chmod {:o} {node}", value.uid, value.gid, value.mode)
+        }
     }
 }
 

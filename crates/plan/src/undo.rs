@@ -31,6 +31,9 @@ pub fn undo(step: &Step) -> Vec<Step> {
             }
             steps
         }
+        Step::SetAccess { device, node, before, value } => {
+            vec![Step::SetAccess { device: *device, node: node.clone(), before: *value, value: *before }]
+        }
         Step::Probe { device, driver } => {
             vec![Step::Unbind { device: *device, driver: driver.clone(), override_now: Some(driver.clone()) }]
         }

@@ -1,15 +1,18 @@
-//! `cargo xtask bench`: how fast `passthru list` is, beside lspci on the same tree.
+//! `cargo xtask bench`: how fast `passthru list` is, beside lspci on the same tree, and
+//! `bind` and `release`, beside other tools in the lab.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `series` | one command measured many times, and a host's series interleaved |
 //! | `peak` | the peak memory of one run |
+//! | `peers` | `bind` and `release` in the lab |
 //!
 //! Owns the synthetic hosts for as long as it runs (removed at the end, also after
 //! Ctrl-C) and the aims. It must not be part of `make test`: times depend on what
 //! else the machine does.
 
 mod peak;
+mod peers;
 mod series;
 
 use std::env;
@@ -57,6 +60,24 @@ pub struct Options {
     /// Fail when an aim is not met
     #[arg(long)]
     strict: bool,
+    /// Measure only this
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Rounds of bind and release in the lab; the median counts
+    #[arg(long, default_value_t = 11)]
+    rounds: usize,
+    /// Write the table of bind and release into docs/bench.md
+    #[arg(long)]
+    write: bool,
+}
+
+/// What there is to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// `list` on synthetic hosts
+    List,
+    /// `bind` and `release` in the lab
+    Bind,
 }
 
 /// Builds the hosts, measures, prints, removes the hosts.
@@ -71,6 +92,23 @@ pub fn run(options: &Options) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("cannot watch for signals")?;
     }
     let binary = binary()?;
+    let mut missed = Vec::new();
+    if options.only != Some(Part::Bind) {
+        lists(options, &binary, &interrupted, &mut missed)?;
+    }
+    if options.only != Some(Part::List) {
+        missed.extend(peers::run(&binary, options.rounds, options.write)?);
+    }
+    match missed.as_slice() {
+        [] => println!("\nall aims met"),
+        missed if options.strict => bail!("not met: {}", missed.join("; ")),
+        missed => println!("\nnot met: {}", missed.join("; ")),
+    }
+    Ok(())
+}
+
+/// `list` on a synthetic host of each size.
+fn lists(options: &Options, binary: &Path, interrupted: &AtomicBool, missed: &mut Vec<String>) -> Result<()> {
     let pci_ids = ["/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"]
         .into_iter()
         .map(Path::new)
@@ -86,7 +124,6 @@ pub fn run(options: &Options) -> Result<()> {
         );
     }
 
-    let mut missed = Vec::new();
     for &size in &options.sizes {
         let directory = tempfile::Builder::new()
             .prefix("passthru-bench-")
@@ -103,13 +140,8 @@ pub fn run(options: &Options) -> Result<()> {
             host.entries,
             start.elapsed().as_secs_f64()
         );
-        measure(&binary, directory.path(), host, options, &interrupted, &mut missed)?;
+        measure(binary, directory.path(), host, options, interrupted, missed)?;
         directory.close().context("cannot remove the synthetic host")?;
-    }
-    match missed.as_slice() {
-        [] => println!("\nall aims met"),
-        missed if options.strict => bail!("not met: {}", missed.join("; ")),
-        missed => println!("\nnot met: {}", missed.join("; ")),
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Journals and leases that are cut off at any byte, garbage, of another version, links,
 //! or not to be read: one clear error each, nothing followed blindly, nothing lost.
 
-use passthru_apply::books::{self, BooksError, JOURNAL};
+use passthru_apply::books::{self, BooksError};
+use passthru_apply::journal::JOURNAL;
 use passthru_apply::recover::RecoverError;
 use passthru_apply::transaction::ChangeError;
 use passthru_formats::Errno;
@@ -119,7 +120,7 @@ fn journals_that_nobody_should_follow() {
         )
     };
     let table = [
-        (plan(2), "line 1: version 2; this passthru knows 1"),
+        (plan(3), "line 1: version 3; this passthru knows 1 to 2"),
         ("garbage".into(), "line 1: expected value"),
         (r#"{"record":"begin","step":0}"#.into(), "line 1: Begin { step: 0 } makes no sense there"),
         (format!("{}\n{}", plan(1), plan(1)), "line 2: Plan"),
@@ -179,7 +180,7 @@ fn leases_that_nobody_should_follow() {
     wish().bind(&bound).unwrap();
     let lease = String::from_utf8(bound.file(LEASE).unwrap()).unwrap();
     let table = [
-        ("of a later version", lease.replace("\"version\": 1", "\"version\": 2")),
+        ("of a later version", lease.replace("\"version\": 2", "\"version\": 3")),
         ("with a field of a later version", lease.replace("\"adopted\"", "\"new\": 1,\n  \"adopted\"")),
         ("about another device", lease.replace("0000:01:00.0", "0000:02:00.0")),
         ("a driver that is a number", lease.replace("\"nvme\"", "7")),

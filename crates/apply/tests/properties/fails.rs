@@ -51,6 +51,15 @@ fn check_failed<T: std::fmt::Debug>(
     }
     let left = scene.not_first(kernel);
     prop_assert!(left.is_empty(), "{result:?} and yet {left:#?}: {}", told());
+    // Each step that was undone is recorded as that, before the journal is closed.
+    let made = kernel.made();
+    if let Some(start) = made.iter().position(|call| call.contains(r#""record":"undo","#)) {
+        let changes = |call: &String| call.starts_with("write ") || call.contains("/leases/");
+        if let Some(last) = made.iter().rposition(changes).filter(|last| *last > start) {
+            let next = made.get(last + 1);
+            prop_assert!(next.is_some_and(|call| call.contains("undone")), "{next:?}: {}", told());
+        }
+    }
     Ok(())
 }
 

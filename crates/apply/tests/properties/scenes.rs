@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use passthru_apply::books;
+use passthru_apply::books::{self, Patience};
 use passthru_apply::target::{LockError, Target};
 use passthru_apply::transaction::ChangeError;
 use passthru_formats::Errno;
@@ -38,15 +38,18 @@ fn driver(kernel: &Kernel, device: &str) -> Option<String> {
 #[test]
 fn the_second_waits_for_the_lock_and_is_told_who_has_it() {
     let kernel = host();
-    let guard = books::lock(&kernel, Duration::ZERO, "bind").unwrap();
+    let guard = books::lock(&kernel, Patience::NONE, "bind").unwrap();
     let error = wish("0000:01:00.0").bind(&kernel.process()).unwrap_err();
     let ChangeError::Books(books::BooksError::Lock(LockError::Busy { holder, .. })) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(holder, format!("passthru bind, process {}", kernel.process_id()));
+    assert_eq!(holder, format!("`passthru bind` (process {}, for 0 s so far)", kernel.process_id()));
     let other = kernel.process();
     std::thread::scope(|scope| {
-        let waits = scope.spawn(move || books::lock(&other, Duration::from_secs(20), "bind").is_ok());
+        let waits = scope.spawn(move || {
+            let patience = Patience { lock: Duration::from_secs(20), ..Patience::NONE };
+            books::lock(&other, patience, "bind").is_ok()
+        });
         drop(guard);
         assert!(waits.join().unwrap());
     });
@@ -88,10 +91,10 @@ fn many_at_once() {
 fn a_mount_between_reading_and_unbinding_is_met() {
     let kernel = host();
     let plan = wish("0000:01:00.0").plan(&kernel).unwrap();
-    let guard = books::lock(&kernel, Duration::ZERO, "bind").unwrap();
+    let guard = books::lock(&kernel, Patience::NONE, "bind").unwrap();
     kernel.mount("nvme0n1p1", "/srv").unwrap();
     let before = kernel.state();
-    let error = passthru_apply::transaction::apply(&guard, &plan).unwrap_err();
+    let error = passthru_apply::transaction::apply(&guard, &plan, None).unwrap_err();
     assert!(error.to_string().contains("/dev/nvme0n1 is in use after all: EBUSY"), "{error}");
     assert_eq!(before.differences(&kernel.state()), Vec::<String>::new());
     // And the other way round: while it is held nobody mounts it.
@@ -108,7 +111,8 @@ fn a_mount_between_reading_and_unbinding_is_met() {
 fn unbinding_under_a_mount_does_the_damage() {
     let kernel = host();
     kernel.mount("nvme0n1p1", "/srv").unwrap();
-    kernel.write_attribute("/sys/bus/pci/devices/0000:01:00.0/driver/unbind", "0000:01:00.0").unwrap();
+    let unbind = "/sys/bus/pci/devices/0000:01:00.0/driver/unbind";
+    kernel.write_attribute(unbind, "0000:01:00.0", Duration::ZERO).unwrap();
     assert_eq!(kernel.state().damage, ["nvme0n1p1, mounted on /srv"]);
     assert_eq!(kernel.list("/sys/class/block").unwrap(), Vec::<String>::new());
 }

@@ -1,20 +1,22 @@
 //! Binding, releasing and recovering on a fake kernel; counting cases.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
-use passthru_apply::books;
-use passthru_apply::recover::{self, Recovered};
+use passthru_apply::books::{self, Patience};
+use passthru_apply::recover::{self, Awaited, Cleanup, Recovered};
 use passthru_apply::target::Target;
-use passthru_apply::transaction::{self, Applied, ChangeError};
+use passthru_apply::transaction::{self, Applied, ChangeError, Confirm, MakePlan, Order};
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
-use passthru_model::{DetailOf, LeaseRecord, Plan, Snapshot, Step, Wants};
+use passthru_model::{DetailOf, Holder, Plan, Records, Snapshot, Step, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{BindWish, ReleaseWish, plan_bind, plan_release};
 use passthru_testkit::fake::{Fault, Kernel, State, What};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use passthru_testkit::hosts::{HostSpec, Pick, host, pick};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 pub(crate) const FAILURES: [What; 3] =
     [What::FailBefore(Errno::EIO), What::FailBefore(Errno::ENOSPC), What::FailAfter(Errno::EIO)];
@@ -29,6 +31,8 @@ fn wants(devices: &[Address]) -> Wants {
         group_detail: true,
         usage: true,
         names: false,
+        only_plan: true,
+        avoid: Vec::new(),
     }
 }
 
@@ -40,39 +44,80 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    fn make_bind(&self, snapshot: &Snapshot, leases: &[LeaseRecord]) -> Result<Plan, NoPlan> {
+    fn make_bind(
+        &self,
+        snapshot: &Snapshot,
+        records: &Records,
+        holder: Option<&Holder>,
+    ) -> Result<Plan, NoPlan> {
         let wish = BindWish {
             devices: &self.devices,
             with_group: self.with_group,
             driver: "vfio-pci",
             allow: &[],
-            leases,
+            records,
             now: 1_750_000_000,
+            holder,
         };
         plan_bind(snapshot, &wish)
     }
 
     /// The plan, or why there is none.
     pub(crate) fn plan(&self, kernel: &Kernel) -> Result<Plan, ChangeError> {
-        transaction::plan(kernel, &wants(&self.devices), &|s, l| self.make_bind(s, l))
+        transaction::plan(kernel, &wants(&self.devices), &|s, l| self.make_bind(s, l, None))
     }
 
     pub(crate) fn bind(&self, kernel: &Kernel) -> Result<Applied, ChangeError> {
-        let make = |s: &Snapshot, l: &[LeaseRecord]| self.make_bind(s, l);
-        transaction::change(kernel, Duration::ZERO, "bind", &wants(&self.devices), &make, None)
+        self.bind_with(kernel, How::default())
+    }
+
+    fn bind_with(&self, kernel: &Kernel, how: How<'_>) -> Result<Applied, ChangeError> {
+        let make = |s: &Snapshot, r: &Records| self.make_bind(s, r, how.holder);
+        transaction::change(kernel, &how.order("bind", &wants(&self.devices), &make))
+    }
+
+    /// Binds for a process, whose end gives the devices back.
+    pub(crate) fn bind_for(&self, kernel: &Kernel, holder: &Holder) -> Result<Applied, ChangeError> {
+        self.bind_with(kernel, How { holder: Some(holder), ..How::default() })
+    }
+}
+
+/// How a change is made.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct How<'a> {
+    pub(crate) holder: Option<&'a Holder>,
+    pub(crate) shown: Option<&'a Plan>,
+    pub(crate) confirm: Option<Confirm<'a>>,
+    /// How long it waits for the lock.
+    pub(crate) patience: Duration,
+}
+
+impl<'a> How<'a> {
+    fn order(self, verb: &'a str, wants: &'a Wants, make: MakePlan<'a>) -> Order<'a> {
+        let Self { shown, confirm, patience, .. } = self;
+        Order { verb, patience: Patience { lock: patience, ..Patience::NONE }, wants, make, shown, confirm }
     }
 }
 
 pub(crate) fn release(kernel: &Kernel, devices: &[Address]) -> Result<Applied, ChangeError> {
-    let make = |s: &Snapshot, leases: &[LeaseRecord]| {
-        plan_release(s, &ReleaseWish { devices, adopt: None, allow: &[], leases })
+    release_with(kernel, devices, How::default())
+}
+
+fn release_with(kernel: &Kernel, devices: &[Address], how: How<'_>) -> Result<Applied, ChangeError> {
+    let make = |s: &Snapshot, records: &Records| {
+        plan_release(s, &ReleaseWish { devices, adopt: None, allow: &[], records })
     };
-    transaction::change(kernel, Duration::ZERO, "release", &wants(devices), &make, None)
+    transaction::change(kernel, &how.order("release", &wants(devices), &make))
 }
 
 pub(crate) fn recover(kernel: &Kernel) -> Result<Option<Recovered>, ChangeError> {
-    let guard = books::lock(kernel, Duration::ZERO, "recover")?;
-    Ok(recover::under(&guard)?)
+    Ok(clean_up(kernel)?.interrupted)
+}
+
+/// `recover`, with everything it looked after.
+pub(crate) fn clean_up(kernel: &Kernel) -> Result<Cleanup, ChangeError> {
+    let guard = books::lock(kernel, Patience::NONE, "recover")?;
+    Ok(recover::under(&guard, Awaited::Undone)?)
 }
 
 /// One of the two changes, so that failing and crashing need to be told once.
@@ -84,10 +129,18 @@ pub(crate) enum Change {
 
 impl Change {
     pub(crate) fn run(&self, kernel: &Kernel) -> Result<Applied, ChangeError> {
+        self.run_with(kernel, How::default())
+    }
+
+    pub(crate) fn run_with(&self, kernel: &Kernel, how: How<'_>) -> Result<Applied, ChangeError> {
         match self {
-            Self::Bind(wish) => wish.bind(kernel),
-            Self::Release(devices) => release(kernel, devices),
+            Self::Bind(wish) => wish.bind_with(kernel, how),
+            Self::Release(devices) => release_with(kernel, devices, how),
         }
+    }
+
+    pub(crate) const fn is_release(&self) -> bool {
+        matches!(self, Self::Release(_))
     }
 }
 
@@ -118,6 +171,11 @@ impl Scene {
         Some(Self { change, plan: applied.plan, first: first.copy(), last, calls })
     }
 
+    /// The calls that are writes to the kernel.
+    pub(crate) fn writes(&self) -> Vec<usize> {
+        writes(&self.last, 0)
+    }
+
     pub(crate) fn both(first: &Kernel, wish: &Wish) -> Vec<Self> {
         let Some(bind) = Self::of(first, Change::Bind(wish.clone())) else { return Vec::new() };
         let release = Self::of(&bind.last, Change::Release(bind.plan.devices.clone()));
@@ -141,18 +199,29 @@ impl Scene {
 
     /// What is different from the first state.
     pub(crate) fn not_first(&self, kernel: &Kernel) -> Vec<String> {
+        self.not_first_but(&self.first, kernel)
+    }
+
+    /// What is different from what is taken for the first state.
+    pub(crate) fn not_first_but(&self, first: &Kernel, kernel: &Kernel) -> Vec<String> {
         let mut now = kernel.state();
         if matches!(self.change, Change::Release(_)) {
             // Taken from the host again after it was given back is no loss.
-            now.damage = self.first.state().damage;
+            now.damage = first.state().damage;
         }
-        differences(&self.first, &self.plan, &now)
+        differences(first, &self.plan, &now)
     }
 
     /// What is different from the state after success.
     pub(crate) fn not_last(&self, kernel: &Kernel) -> Vec<String> {
         differences(&self.last, &self.plan, &kernel.state())
     }
+}
+
+/// Which calls of a process, from one on, were writes to the kernel.
+pub(crate) fn writes(kernel: &Kernel, from: usize) -> Vec<usize> {
+    let made = kernel.made();
+    (from..made.len()).filter(|at| made[*at].starts_with("write ")).collect()
 }
 
 /// Compares a state with that of a kernel. A module that the plan loads stays loaded: the
@@ -175,7 +244,7 @@ pub(crate) fn differences(wanted: &Kernel, plan: &Plan, now: &State) -> Vec<Stri
     loaded.with(|machine| {
         for address in planned {
             if let Some(function) = machine.functions.get_mut(&address) {
-                function.driver = before.functions[&address].0.clone();
+                function.driver.clone_from(&before.functions[&address].0);
             }
         }
     });
@@ -185,7 +254,7 @@ pub(crate) fn differences(wanted: &Kernel, plan: &Plan, now: &State) -> Vec<Stri
 /// Every how many calls one is taken, where two of them go wrong: all with
 /// `PROPTEST_CASES`.
 pub(crate) fn stride() -> usize {
-    if std::env::var_os("PROPTEST_CASES").is_some() { 1 } else { 4 }
+    if std::env::var_os("PROPTEST_CASES").is_some() { 1 } else { 7 }
 }
 
 /// A runner that takes this many hosts, the same ones every time; with `PROPTEST_CASES`
@@ -206,6 +275,38 @@ pub(crate) fn runner(hosts: u32) -> TestRunner {
             TestRunner::new_with_rng(config, rng)
         }
     }
+}
+
+/// Counts cases: one host, one plan, one call, one kind of failure.
+pub(crate) type Cases = Cell<usize>;
+
+pub(crate) fn count(cases: &Cases) {
+    cases.set(cases.get() + 1);
+}
+
+/// Asks a property of generated hosts and wishes, and says of how many cases.
+pub(crate) fn property(
+    name: &str,
+    hosts: u32,
+    ask: impl Fn(&HostSpec, &Pick, &Cases) -> Result<(), TestCaseError>,
+) {
+    let (cases, taken) = (Cases::new(0), Cell::new(0));
+    let run = runner(hosts).run(&(host(), pick()), |(spec, pick)| {
+        taken.set(taken.get() + 1);
+        ask(&spec, &pick, &cases)
+    });
+    tell(name, cases.get(), taken.get());
+    if let Err(error) = run {
+        panic!("{name}: {error}");
+    }
+}
+
+/// Asks a property of every change that the planner makes of generated hosts and wishes.
+pub(crate) fn of_scenes(name: &str, hosts: u32, ask: impl Fn(&Scene, &Cases) -> Result<(), TestCaseError>) {
+    property(name, hosts, |spec, pick, cases| {
+        let wish = Wish { devices: spec.devices(pick), with_group: pick.with_group };
+        Scene::both(&spec.build(), &wish).iter().try_for_each(|scene| ask(scene, cases))
+    });
 }
 
 /// Says how many cases ran, past the harness that swallows what passing tests print.

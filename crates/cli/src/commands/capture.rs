@@ -1,6 +1,6 @@
 //! `capture`, and opening captures.
 
-use passthru_apply::{books, live};
+use passthru_apply::{books, journal, live};
 use passthru_formats::redact::redact;
 use passthru_host::source::{OpenError, Replay, Source};
 
@@ -30,8 +30,8 @@ pub(crate) fn run(context: &Context, options: &Capture) -> Outcome {
     // What status shows goes along: leases, and whether a change was interrupted. Their
     // answers are recorded; what they mean is the reader's business.
     let also = |recorder: &dyn Source| {
-        let _ = books::leases(recorder);
-        let _ = books::interrupted(recorder);
+        let _ = books::records(recorder);
+        let _ = journal::interrupted(recorder);
     };
     let captured = passthru_host::capture(&*source, TOOL, &also)
         .map_err(|error| Failure::new(Code::Failed, error.to_string()))?;

@@ -84,16 +84,25 @@ pub(crate) fn say_unread(context: &Context, snapshot: &Snapshot) {
         usage.mounts.blind(),
         usage.shares.blind(),
         usage.swaps.blind(),
+        usage.tables.blind(),
         usage.interfaces.blind(),
+        usage.ssh.blind(),
         usage.displays.blind(),
         usage.inputs.blind(),
         usage.sounds.blind(),
+        usage.clients.blind(),
         usage.vfio_holders.blind(),
+        usage.attached.blind(),
+        usage.services.blind(),
     ]
     .concat()
     {
         root |= blind.error.is_permission();
-        places.push(format!("{} ({}): {}", blind.path, blind.what, blind.error));
+        let place = format!("{} ({}): {}", blind.path, blind.what, blind.error);
+        // Several lists are made from the same descriptors.
+        if !places.contains(&place) {
+            places.push(place);
+        }
     }
     if places.is_empty() {
         return;

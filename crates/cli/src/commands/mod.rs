@@ -2,6 +2,8 @@
 
 pub(crate) mod bind;
 pub(crate) mod capture;
+mod confirm;
+mod grant;
 mod list;
 mod overview;
 mod recover;
@@ -24,6 +26,7 @@ pub(crate) fn dispatch(cli: Cli) -> Outcome {
         Some(Verb::Bind(options)) => bind::run(&context, &options),
         Some(Verb::Release(options)) => release::run(&context, &options),
         Some(Verb::Run(options)) => run::run(&context, &options),
+        Some(Verb::Confirm(options)) => confirm::run(&context, &options),
         Some(Verb::Status) => status::run(&context),
         Some(Verb::Recover(options)) => recover::run(&context, &options),
         Some(Verb::Capture(options)) => capture::run(&context, &options),

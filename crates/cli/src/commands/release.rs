@@ -1,7 +1,7 @@
 //! `release`.
 
 use passthru_apply::books;
-use passthru_model::LeaseRecord;
+use passthru_model::{LeaseRecord, Records};
 use passthru_pci::Address;
 use passthru_plan::planner::{ReleaseTo, ReleaseWish, plan_release};
 
@@ -28,17 +28,16 @@ pub(crate) fn run(context: &Context, options: &Release) -> Outcome {
         context.note("nothing to do: no device has a lease");
         return Ok(Code::Done.into());
     }
-    let make = |snapshot: &passthru_model::Snapshot, leases: &[LeaseRecord]| {
+    let make = |snapshot: &passthru_model::Snapshot, records: &Records| {
         plan_release(
             snapshot,
-            &ReleaseWish { devices: &devices, adopt: adopt.clone(), allow: &allow, leases },
+            &ReleaseWish { devices: &devices, adopt: adopt.clone(), allow: &allow, records },
         )
     };
     let change = Change {
-        verb: "release",
-        devices: &devices,
         dry_run: options.dry_run,
-        lock_timeout: options.lock_timeout,
+        confirm_within: options.confirming.confirm_within,
+        ..Change::new("release", &devices, &options.waiting)
     };
     change.carry_out(context, &*source, &make, &|plan| {
         let names: Vec<_> = plan.devices.iter().map(ToString::to_string).collect();

@@ -19,6 +19,8 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
     // First only what is needed to know which devices are meant.
     let first = Wants { usage: needs_usage(&names), ..Wants::default() };
     let chosen = select(&context.snapshot(&*source, &first)?, &names, Many::No)?;
+    // What bind would do is what the planner says, not a second opinion about it.
+    let records = books::records(&*source).unwrap_or_default();
     let wants = Wants {
         revision: true,
         detail: DetailOf::Some(chosen.clone()),
@@ -26,6 +28,8 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
         group_detail: true,
         usage: true,
         names: true,
+        only_plan: false,
+        avoid: records.stuck_devices(),
     };
     let snapshot = context.snapshot(&*source, &wants)?;
     let uses = Uses::of(&snapshot);
@@ -38,8 +42,6 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
         print_json(&json::Devices::new("show", &snapshot, &uses, &rows))?;
         return Ok(Code::Done.into());
     }
-    // What bind would do is what the planner says, not a second opinion about it.
-    let leases = books::leases(&*source).unwrap_or_default();
     Out::new().write(|out, _, colour| {
         for (number, row) in rows.iter().enumerate() {
             if number > 0 {
@@ -50,8 +52,9 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
                 with_group: false,
                 driver: "vfio-pci",
                 allow: &[],
-                leases: &leases,
+                records: &records,
                 now: 0,
+                holder: None,
             };
             let bind = show::bind_sentence(&plan_bind(&snapshot, &wish), &row.lending, row.device);
             show::write(out, &snapshot, &uses, row.device, &bind, colour)?;

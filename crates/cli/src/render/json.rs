@@ -188,16 +188,21 @@ fn unread_view(unread: &Unread) -> UnreadView<'_> {
 /// The blind spots of the lists of users.
 fn blind_views(snapshot: &Snapshot) -> impl Iterator<Item = UnreadView<'_>> {
     let usage = &snapshot.usage;
-    let lists: [(&str, &[passthru_model::Blind]); 9] = [
+    let lists: [(&str, &[passthru_model::Blind]); 14] = [
         ("uses.blocks", usage.blocks.blind()),
         ("uses.mounts", usage.mounts.blind()),
         ("uses.shares", usage.shares.blind()),
         ("uses.swaps", usage.swaps.blind()),
+        ("uses.tables", usage.tables.blind()),
         ("uses.interfaces", usage.interfaces.blind()),
+        ("uses.ssh", usage.ssh.blind()),
         ("uses.displays", usage.displays.blind()),
         ("uses.inputs", usage.inputs.blind()),
         ("uses.sounds", usage.sounds.blind()),
+        ("uses.clients", usage.clients.blind()),
         ("uses.vfio_holders", usage.vfio_holders.blind()),
+        ("uses.attached", usage.attached.blind()),
+        ("uses.services", usage.services.blind()),
     ];
     lists.into_iter().flat_map(|(field, blind)| {
         blind.iter().map(move |b| UnreadView {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use passthru_model::plan::Plan;
-use passthru_model::{Refusal, Step};
+use passthru_model::{Refusal, Step, User};
 use passthru_plan::shell;
 
 use crate::exit::{Code, Failure};
@@ -24,6 +24,9 @@ pub(crate) fn step(step: &Step) -> String {
         Step::SetOverride { device, value: None, .. } => format!("let {device} be taken by any driver"),
         Step::Unbind { device, driver, .. } => format!("take {device} from {driver}"),
         Step::Probe { device, driver } => format!("put {device} on {driver}"),
+        Step::SetAccess { node, value, .. } => {
+            format!("let user {}, group {} use {node} (mode {:o})", value.uid, value.gid, value.mode)
+        }
     }
 }
 
@@ -38,6 +41,15 @@ pub(crate) fn write(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     for (number, step_) in plan.steps.iter().enumerate() {
         writeln!(out, "{:3}. {}", number + 1, step(step_))?;
         writeln!(out, "       {}", shell::command(step_))?;
+    }
+    Ok(())
+}
+
+/// What a user is let use, once there are nodes and udev is through with them.
+pub(crate) fn write_grant(out: &mut dyn Write, user: &User, nodes: &[String]) -> io::Result<()> {
+    for node in nodes {
+        writeln!(out, "then, unless user {user} may use it already, let user {user} use {node}")?;
+        writeln!(out, "       udevadm settle && chown {} {node} && chmod u+rw {node}", user.uid)?;
     }
     Ok(())
 }

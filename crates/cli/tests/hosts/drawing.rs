@@ -21,6 +21,7 @@ pub(crate) struct Drawing {
     swaps: Vec<String>,
     inputs: Vec<String>,
     routes: Vec<String>,
+    sockets: Vec<String>,
 }
 
 enum Entry {
@@ -47,6 +48,7 @@ impl Drawing {
             swaps: Vec::new(),
             inputs: Vec::new(),
             routes: Vec::new(),
+            sockets: Vec::new(),
         };
         for class in ["block", "net", "drm", "graphics", "sound", "iommu", "vfio-dev"] {
             new.directory(&format!("sys/class/{class}"));
@@ -149,6 +151,39 @@ impl Drawing {
         self.file(&format!("{at}/dm/name"), &format!("{called}\n"));
     }
 
+    /// A process, and what its descriptors lead to.
+    pub(crate) fn process(&mut self, pid: u32, name: &str, holds: &[&str]) {
+        self.file(&format!("proc/{pid}/comm"), &format!("{name}\n"));
+        self.directory(&format!("proc/{pid}/fd"));
+        self.raw_link(&format!("proc/{pid}/fd/0"), "/dev/null");
+        for (held, fd) in holds.iter().zip(3..) {
+            self.raw_link(&format!("proc/{pid}/fd/{fd}"), held);
+        }
+        self.raw_link(&format!("proc/{pid}/ns/mnt"), "mnt:[4026531841]");
+        self.raw_link(&format!("proc/{pid}/ns/net"), "net:[4026531840]");
+    }
+
+    /// A virtual interface, and what stands on it.
+    pub(crate) fn virtual_interface(&mut self, name: &str, upper: Option<&str>) {
+        self.interface(&format!("virtual/net/{name}"), true, upper.is_none());
+        if let Some(upper) = upper {
+            self.raw_link(&format!("sys/devices/virtual/net/{name}/upper_{upper}"), &format!("../{upper}"));
+        }
+    }
+
+    /// A line of `/proc/net/route`: a network without a gateway.
+    pub(crate) fn network(&mut self, interface: &str, network: &str, mask: &str) {
+        self.routes.push(format!("{interface}\t{network}\t00000000\t0001\t0\t0\t0\t{mask}\t0\t0\t0"));
+    }
+
+    /// A standing connection of version 4, its ends as `/proc/net/tcp` writes them.
+    pub(crate) fn connection(&mut self, local: &str, peer: &str, inode: u64) {
+        let nth = self.sockets.len();
+        self.sockets.push(format!(
+            "{nth:4}: {local} {peer} 01 00000000:00000000 00:00000000 00000000     0        0 {inode} 1"
+        ));
+    }
+
     /// A mount in process 1's namespace.
     pub(crate) fn mount(&mut self, number: &str, point: &str, kind: &str, source: &str) {
         let id = 30 + self.mounts.len();
@@ -208,6 +243,10 @@ impl Drawing {
                 .to_owned();
         self.routes.iter().for_each(|route| routes.push_str(&format!("{route}\n")));
         self.file("proc/net/route", &routes);
+        let mut sockets = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+            .to_owned();
+        self.sockets.iter().for_each(|socket| sockets.push_str(&format!("{socket}\n")));
+        self.file("proc/net/tcp", &sockets);
         for (path, entry) in &self.entries {
             let path = root.join(path);
             if let Some(above) = path.parent() {

@@ -24,6 +24,7 @@ pub(crate) const ALL: &[Drawn] = &[
     ("without-root", without_root),
     ("interrupted", interrupted),
     ("garbage", garbage),
+    ("busy", busy),
 ];
 
 /// What old USB controllers have: the kernel may give it up (`drivers/iommu/intel/iommu.c`,
@@ -489,6 +490,12 @@ fn without_root() -> Drawing {
     host.pci(disk, 0x01_0802, "144d:a802", 0x01).subsystem("144d:a801").driver("nvme").group(10);
     host.block(&format!("{disk}/nvme/nvme0/nvme0n1"), "259:0", &[]);
     host.raw_link("proc/412/ns/mnt", "mnt:[4026532201]");
+    // Nor are their open files.
+    host.directory("proc/412/fd");
+    for process in ["1", "412"] {
+        let empty = format!("list /proc/{process}/fd");
+        host.instead(&empty, &format!("{empty} ! EACCES"));
+    }
     host.instead("link /proc/1/ns/mnt -> mnt:[4026531841]", "link /proc/1/ns/mnt ! EACCES");
     host.instead("link /proc/412/ns/mnt -> mnt:[4026532201]", "link /proc/412/ns/mnt ! EACCES");
     host
@@ -527,6 +534,33 @@ fn interrupted() -> Drawing {
     host.file(&format!("{leases}/0000:02:00.0.json"), &format!("{first}\n"));
     host.file(&format!("{leases}/0000:03:00.0.json"), &lease("0000:03:00.0", "8086:10d3", holder));
     host.file(&format!("{leases}/0000:04:00.0.json"), &lease("0000:04:00.0", "8086:1533", "null"));
+    // One on which an unbind has not come back, its node given to a user.
+    let granted = "{\"node\":\"/dev/vfio/10\",\"before\":{\"uid\":0,\"gid\":0,\"mode\":384},\
+                   \"now\":{\"uid\":1000,\"gid\":0,\"mode\":384},\"holder\":null}";
+    let hangs = lease("0000:06:00.0", "8086:1533", "null").replace("\"version\":1", "\"version\":2");
+    let hangs = hangs.replace("\"holder\":null", &format!("\"holder\":null,\"granted\":{granted}"));
+    host.pci("pci0000:00/0000:00:1c.2", 0x06_0400, "8086:a338", 0xf0).driver("pcieport").group(3);
+    host.pci("pci0000:00/0000:00:1c.2/0000:06:00.0", 0x02_0000, "8086:1533", 0x03)
+        .subsystem("8086:0002")
+        .driver("vfio-pci")
+        .group(10)
+        .unit("dmar0")
+        .attribute("driver_override", "vfio-pci")
+        .awake(-1, 18, "flr");
+    host.file(&format!("{leases}/0000:06:00.0.json"), &hangs);
+    let unbind = "/sys/bus/pci/devices/0000:06:00.0/driver/unbind";
+    host.file(
+        "run/passthru/stuck/0000:06:00.0.json",
+        &format!(
+            "{{\"version\":1,\"boot_id\":\"6a0e1d2c-0000-4000-8000-000000000001\",\
+             \"device\":\"0000:06:00.0\",\"path\":\"{unbind}\",\"text\":\"0000:06:00.0\",\
+             \"task\":{{\"pid\":977,\"start\":120044,\"waits_in\":\"vfio_unregister_group_dev\"}},\
+             \"since\":1763693100,\"plan\":{{\"version\":2,\"intent\":\"release\",\
+             \"devices\":[\"0000:06:00.0\"],\"steps\":[{{\"do\":\"unbind\",\
+             \"device\":\"0000:06:00.0\",\"driver\":\"vfio-pci\",\"override_now\":\"vfio-pci\"}}],\
+             \"losses\":[],\"notes\":[]}},\"todo\":[0]}}\n"
+        ),
+    );
     host.file(&format!("{leases}/0000:05:00.0.json"), "{\"version\":1,");
     let steps = format!(
         "{{\"do\":\"open-lease\",\"lease\":{first}}},\
@@ -591,5 +625,124 @@ fn garbage() -> Drawing {
     host.mount("nonsense", "", "", "");
     host.swap("");
     host.bytes("proc/bus/input/devices", b"N: Name=\xff\xff\nS: Sysfs=\nB: EV=zz\n\n\n\n");
+    host
+}
+
+/// A host of which almost everything is used by somebody: volumes, a bridge over a bond
+/// with somebody working over SSH, a container with an interface of its own, a desktop.
+fn busy() -> Drawing {
+    let mut host = Drawing::new("6.12.0-amd64", "root=/dev/mapper/vg0-root ro intel_iommu=on");
+    host.table("DMAR");
+    host.units(&["dmar0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:4660", 0x02).group(0);
+    for (n, bus) in (1..=9).enumerate() {
+        let port = format!("pci0000:00/0000:00:1c.{}", n % 8);
+        let port = if n < 8 { port } else { "pci0000:00/0000:00:1d.0".to_owned() };
+        host.pci(&port, 0x06_0400, "8086:7ab8", 0x11).driver("pcieport").group(1 + bus);
+    }
+    let below = |n: usize| match n {
+        9 => "pci0000:00/0000:00:1d.0/0000:09:00".to_owned(),
+        n => format!("pci0000:00/0000:00:1c.{}/0000:0{n}:00", n - 1),
+    };
+    // A graphics card with a desktop on it.
+    let card = format!("{}.0", below(1));
+    host.pci(&card, 0x03_0000, "1002:73ff", 0xc1).driver("amdgpu").group(21).awake(0, 80, "bus");
+    host.class("drm", &format!("{card}/drm/card0"));
+    host.class("drm", &format!("{card}/drm/renderD128"));
+    let sound = format!("{}.1", below(1));
+    host.pci(&sound, 0x04_0300, "1002:ab28", 0).driver("snd_hda_intel").group(22).awake(0, 81, "bus");
+    host.class("sound", &format!("{sound}/sound/card0"));
+    host.class("sound", &format!("{sound}/sound/card0/controlC0"));
+    host.process(2211, "gnome-shell", &["/dev/dri/card0", "/dev/dri/renderD128"]);
+    host.process(2300, "Xwayland", &["/dev/dri/renderD128"]);
+    host.process(2600, "pipewire", &["/dev/snd/controlC0", "/dev/snd/seq"]);
+    // Disks: the root on a volume, one that is mounted at boot, one with a volume group that
+    // is not active, one that somebody reads raw.
+    for n in 0..4 {
+        let place = format!("{}.0", below(n + 2));
+        host.pci(&place, 0x01_0802, "144d:a80a", 0).driver("nvme").group(30 + n as u32).awake(0, 90, "flr");
+        let disk = format!("{place}/nvme/nvme{n}/nvme{n}n1");
+        host.block(&disk, &format!("259:{}", 8 * n), &[]);
+        host.block(
+            &format!("{disk}/nvme{n}n1p1"),
+            &format!("259:{}", 8 * n + 1),
+            if n == 0 { &["dm-0"] } else { &[] },
+        );
+    }
+    host.mapper("dm-0", "254:0", "vg0-root", &[]);
+    host.file("sys/devices/virtual/block/dm-0/dm/uuid", "LVM-3Jz7wD0root\n");
+    host.mount("254:0", "/", "ext4", "/dev/mapper/vg0-root");
+    host.file("run/udev/data/b259:9", "S:disk/by-uuid/5c1e\nE:ID_FS_TYPE=ext4\n");
+    host.file("run/udev/data/b259:17", "E:ID_FS_TYPE=LVM2_member\n");
+    host.raw_link("dev/disk/by-uuid/5c1e2d7a-0000-4000-8000-000000000003", "../../nvme1n1p1");
+    host.raw_link("dev/mapper/vg0-root", "../dm-0");
+    for name in ["dm-0", "nvme1n1p1"] {
+        host.file(&format!("dev/{name}"), "");
+    }
+    host.file(
+        "etc/fstab",
+        "# what is mounted at boot\n/dev/mapper/vg0-root / ext4 defaults 0 1\n\
+         UUID=5C1E2D7A-0000-4000-8000-000000000003 /data ext4 nofail 0 2\n\
+         LABEL=stick /media/stick auto noauto 0 0\nnas:/export /mnt nfs4 defaults 0 0\n",
+    );
+    host.file("etc/crypttab", "# nothing\n");
+    host.process(2500, "dd", &["/dev/nvme3n1p1"]);
+    // Two cards in a bond below a bridge, and one that a container has.
+    for (n, name) in [(6, "enp6s0"), (7, "enp7s0")] {
+        let place = format!("{}.0", below(n));
+        host.pci(&place, 0x02_0000, "8086:1533", 0x03).driver("igb").group(40 + n as u32).awake(0, 91, "flr");
+        if n == 6 {
+            host.interface(&format!("{place}/net/{name}"), true, false);
+            let at = format!("sys/devices/{place}/net/{name}");
+            host.link(&format!("{at}/master"), "sys/devices/virtual/net/bond0");
+            host.raw_link(&format!("{at}/upper_bond0"), "../../../../../virtual/net/bond0");
+        } else {
+            host.raw_link(
+                &format!("proc/900/root/sys/class/net/{name}"),
+                &format!("../../devices/{place}/net/{name}"),
+            );
+        }
+    }
+    host.virtual_interface("bond0", Some("br0"));
+    host.link("sys/devices/virtual/net/bond0/master", "sys/devices/virtual/net/br0");
+    host.virtual_interface("br0", None);
+    host.network("br0", "000200C0", "00FFFFFF");
+    host.file("proc/net/fib_trie", "Local:\n  |-- 192.0.2.1\n     /32 host LOCAL\n");
+    host.connection("010200C0:0016", "070200C0:C93B", 35671);
+    host.file("etc/ssh/sshd_config", "Port 22\n");
+    host.process(812, "sshd-session", &["socket:[35671]"]);
+    host.process(900, "systemd", &[]);
+    host.raw_link("proc/900/ns/net", "net:[4026532400]");
+    for process in ["1", "self"] {
+        host.raw_link(&format!("proc/{process}/ns/net"), "net:[4026531840]");
+    }
+    // A virtual machine has this one.
+    host.pci(&format!("{}.0", below(8)), 0x01_0802, "144d:a80a", 0)
+        .driver("vfio-pci")
+        .group(48)
+        .attribute("driver_override", "vfio-pci")
+        .awake(0, 92, "flr");
+    host.file("dev/vfio/48", "");
+    host.process(4711, "qemu-system-x86", &["/dev/vfio/vfio", "/dev/vfio/48"]);
+    host.file("proc/4711/cmdline", "qemu-system-x86_64\0-name\0guest=win11,debug-threads=on\0");
+    // A storage controller without disks; on the root bus a watchdog that runs, and USB.
+    let sas = format!("{}.0", below(9));
+    host.pci(&sas, 0x01_0700, "1000:0097", 0x02).driver("mpt3sas").group(49).awake(0, 93, "flr");
+    host.class("scsi_host", &format!("{sas}/host2/scsi_host/host2"));
+    let esb = "pci0000:00/0000:00:05.0";
+    host.pci(esb, 0x08_8000, "8086:25ab", 0).driver("i6300esb").group(50);
+    host.class("watchdog", &format!("{esb}/watchdog/watchdog0"));
+    host.file(&format!("sys/devices/{esb}/watchdog/watchdog0/state"), "active\n");
+    let usb = "pci0000:00/0000:00:14.0";
+    host.pci(usb, 0x0c_0330, "8086:7ae0", 0x11).driver("xhci_hcd").group(51).awake(0, 94, "pm");
+    for (name, kind, product) in
+        [("1-1", "00", "USB Receiver"), ("1-2", "09", "Hub"), ("1-3", "ef", "Webcam")]
+    {
+        let at = format!("{usb}/usb1/{name}");
+        host.link(&format!("sys/bus/usb/devices/{name}"), &format!("sys/devices/{at}"));
+        host.file(&format!("sys/devices/{at}/bDeviceClass"), &format!("{kind}\n"));
+        host.file(&format!("sys/devices/{at}/product"), &format!("{product}\n"));
+    }
+    host.keyboard("Some Keyboard", &format!("{usb}/usb1/1-1/1-1:1.0/0003:046D:C52B.0001/input/input3"));
     host
 }

@@ -93,6 +93,22 @@ pub fn redact(capture: &Capture) -> (Capture, Report) {
     (out, report)
 }
 
+/// The absolute path a link leads to, by text alone.
+fn absolute(directory: &str, target: &str) -> String {
+    if target.starts_with('/') {
+        return target.to_owned();
+    }
+    let mut parts: Vec<&str> = directory.split('/').collect();
+    for part in target.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." | "" => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 /// The work in progress: what stands for what.
 #[derive(Debug, Default)]
 struct Redactor {
@@ -108,6 +124,9 @@ impl Redactor {
         }
         let rule = RULES.iter().find(|(o, pattern, _)| *o == op && glob::fits(pattern, path));
         if let Some((_, pattern, treatment)) = rule {
+            if *treatment == Treatment::DiskLink {
+                return Some((self.device(path), *treatment));
+            }
             let mut out = String::with_capacity(path.len());
             let mut before = "";
             for (name, form) in path.split('/').zip(pattern.split('/')).skip(1) {
@@ -142,12 +161,21 @@ impl Redactor {
                 Some((directory, name)) => format!("{}/{}", self.path(directory), self.interface(name)),
                 None => self.interface(target),
             }),
-            (Treatment::Descriptor, Answer::Link(target)) => {
-                let known = glob::any(DESCRIPTORS, target);
-                Answer::Link(if known { target.clone() } else { "/file".to_owned() })
-            }
-            (Treatment::Namespace, Answer::Link(target)) if glob::fits("mnt:[#]", target) => {
+            (Treatment::Descriptor, Answer::Link(target)) => Answer::Link(self.descriptor(target)),
+            (Treatment::Namespace, Answer::Link(target)) if glob::any(&["mnt:[#]", "net:[#]"], target) => {
                 Answer::Link(target.clone())
+            }
+            (Treatment::Number, Answer::Link(target)) if glob::fits("#", target) => {
+                Answer::Link(target.clone())
+            }
+            (Treatment::DiskLink, Answer::Link(target)) => {
+                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+                Answer::Link(self.device(&absolute(directory, target)))
+            }
+            (Treatment::Uppers, Answer::List(names)) => {
+                let mut names: Vec<_> = names.iter().filter_map(|name| self.upper(name)).collect();
+                names.sort_unstable();
+                Answer::List(names)
             }
             (Treatment::Names, Answer::List(names)) => {
                 let directory = path.rsplit('/').next().unwrap_or("");
@@ -175,6 +203,14 @@ impl Redactor {
             Treatment::Swaps => return Some(self.swaps(data).into()),
             Treatment::Route4 => return Some(self.route4(data).into()),
             Treatment::Route6 => return Some(self.route6(data).into()),
+            Treatment::Sockets => return Some(self.sockets(data).into()),
+            Treatment::IfInet6 => return Some(self.if_inet6(data).into()),
+            Treatment::FibTrie => return Some(self.fib_trie(data).into()),
+            Treatment::SshPorts => return Some(Self::ssh_ports(data).into()),
+            Treatment::Fstab => return Some(self.fstab(data).into()),
+            Treatment::Crypttab => return Some(self.crypttab(data).into()),
+            Treatment::UdevRecord => return Some(Self::udev_record(data).into()),
+            Treatment::NvidiaMinor => return Some(Self::nvidia(data).into()),
             _ => {}
         }
         let text = text()?;
@@ -193,6 +229,9 @@ impl Redactor {
             Treatment::Process => self.one_word(text, Self::process),
             Treatment::ProcessStat => self.process_stat(text)?,
             Treatment::Input => self.input(text),
+            Treatment::Product => {
+                self.one_word(text, |r, word| r.stand_ins.get(Kind::Input, word).to_owned())
+            }
             Treatment::Modules => self.modules(text),
             Treatment::OsRelease => self.os_release(text),
             _ => return None,
@@ -228,8 +267,12 @@ impl Redactor {
     fn component(&mut self, before: &str, name: &str) -> String {
         match before {
             "net" => self.interface(name),
+            "block" if glob::fits("#:#", name) => name.to_owned(),
             "block" | "holders" | "slaves" => self.block(name),
             "mapper" => self.mapper(name),
+            "by-uuid" | "by-label" | "by-partuuid" | "by-partlabel" | "by-id" | "by-path" => {
+                self.disk_name(before, name)
+            }
             "drivers" | "module" | "parameters" | "slots" if text::is_code_name(name) => name.to_owned(),
             _ => self.node(name),
         }
@@ -240,7 +283,32 @@ impl Redactor {
             true => CONNECTORS.iter().any(|connector| glob::fits(&form.replace('*', connector), name)),
             false => glob::fits(form, name),
         });
-        if known { name.to_owned() } else { self.stand_ins.get(Kind::Node, name).to_owned() }
+        if known {
+            name.to_owned()
+        } else if name.len() == 36 && glob::fits("%-%-%-%-%%", name) {
+            // A mediated device.
+            self.stand_ins.uuid(name)
+        } else {
+            self.stand_ins.get(Kind::Node, name).to_owned()
+        }
+    }
+
+    /// What a descriptor leads to: a node, a disk, or nothing that matters.
+    fn descriptor(&mut self, target: &str) -> String {
+        let disk = |name: &str| glob::any(BLOCKS, name) || name.starts_with("mapper/");
+        if glob::any(DESCRIPTORS, target) {
+            target.to_owned()
+        } else if target.strip_prefix("/dev/").is_some_and(disk) {
+            self.device(target)
+        } else {
+            "/file".to_owned()
+        }
+    }
+
+    /// `upper_br0`, `lower_eth0`; the attributes beside them tell nothing here.
+    fn upper(&mut self, name: &str) -> Option<String> {
+        let form = ["upper_", "lower_"].into_iter().find(|form| name.starts_with(form))?;
+        Some(format!("{form}{}", self.interface(&name[form.len()..])))
     }
 
     fn block(&mut self, name: &str) -> String {

@@ -56,6 +56,30 @@ pub(super) enum Treatment {
     Route4,
     /// `/proc/net/ipv6_route`.
     Route6,
+    /// `/proc/net/tcp` and `tcp6`: listening and standing sockets, addresses replaced.
+    Sockets,
+    /// `/proc/net/if_inet6`.
+    IfInet6,
+    /// `/proc/net/fib_trie`: the machine's own addresses.
+    FibTrie,
+    /// sshd's configuration: the ports.
+    SshPorts,
+    /// `/etc/fstab`: comments left out.
+    Fstab,
+    /// `/etc/crypttab`: names and disks.
+    Crypttab,
+    /// A record of udev's database: what is on the disk.
+    UdevRecord,
+    /// `/proc/driver/nvidia/gpus/*/information`: the minor number.
+    NvidiaMinor,
+    /// What a USB device calls itself.
+    Product,
+    /// A link below `/dev` to a node; what it is asked by is a name of a disk.
+    DiskLink,
+    /// Names in an interface's directory: what it stands on and what stands on it.
+    Uppers,
+    /// A process id.
+    Number,
     /// The kernel command line: [`PARAMETERS`].
     CommandLine,
     /// The kernel's release: [`RELEASES`].
@@ -150,6 +174,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/sys/class/block/*/hidden", T::Keep),
     (Read, "/sys/class/block/*/dm/name", T::MapperName),
     (Read, "/sys/class/block/*/dm/uuid", T::MapperUuid),
+    (Read, "/sys/class/block/*/md/level", T::Keep),
     (List, "/sys/class/block/*/holders", T::Names),
     (List, "/sys/class/block/*/slaves", T::Names),
     (Link, "/sys/class/block/*/device", T::Path),
@@ -170,10 +195,22 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/proc/self/mountinfo", T::Mountinfo),
     (Read, "/proc/#/mountinfo", T::Mountinfo),
     (Read, "/proc/swaps", T::Swaps),
+    (Read, "/etc/fstab", T::Fstab),
+    (Read, "/etc/crypttab", T::Crypttab),
+    (List, "/dev/disk", T::Names),
+    (List, "/dev/disk/*", T::Names),
+    (Link, "/dev/disk/*/*", T::DiskLink),
+    (Link, "/dev/*/*", T::DiskLink),
+    (Link, "/dev/*", T::DiskLink),
+    (Read, "/run/udev/data/b#:#", T::UdevRecord),
+    (Stat, "/sys/module/zfs", T::Stat),
+    (List, "/sys/class/scsi_host", T::Names),
+    (Link, "/sys/class/scsi_host/*", T::Path),
     // Network.
     (List, "/sys/class/net", T::Names),
     (Link, "/sys/class/net/*", T::Path),
     (Read, "/sys/class/net/*/operstate", T::Keep),
+    (List, "/sys/class/net/*", T::Uppers),
     (Read, "/sys/class/net/*/flags", T::Keep),
     (Read, "/sys/class/net/*/carrier", T::Keep),
     (Read, "/sys/class/net/*/type", T::Keep),
@@ -183,6 +220,20 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Link, "/sys/class/net/*/device", T::Path),
     (Read, "/proc/net/route", T::Route4),
     (Read, "/proc/net/ipv6_route", T::Route6),
+    (Read, "/proc/net/tcp", T::Sockets),
+    (Read, "/proc/net/tcp6", T::Sockets),
+    (Read, "/proc/net/if_inet6", T::IfInet6),
+    (Read, "/proc/net/fib_trie", T::FibTrie),
+    (Read, "/proc/#/net/tcp", T::Sockets),
+    (Read, "/proc/#/net/tcp6", T::Sockets),
+    (Read, "/proc/#/net/route", T::Route4),
+    (Read, "/proc/#/net/ipv6_route", T::Route6),
+    (Read, "/proc/#/net/if_inet6", T::IfInet6),
+    (List, "/proc/#/root/sys/class/net", T::Names),
+    (Link, "/proc/#/root/sys/class/net/*", T::Path),
+    (Read, "/etc/ssh/sshd_config", T::SshPorts),
+    (List, "/etc/ssh/sshd_config.d", T::Names),
+    (Read, "/etc/ssh/sshd_config.d/*", T::SshPorts),
     // Displays, sound, input, VFIO.
     (List, "/sys/class/drm", T::Names),
     (Link, "/sys/class/drm/*", T::Path),
@@ -200,6 +251,34 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Link, "/sys/class/vfio-dev/*", T::Path),
     (Read, "/proc/bus/input/devices", T::Input),
     (Read, "/proc/fb", T::Keep),
+    // Other things below functions, and what their nodes lead to.
+    (List, "/sys/bus/usb/devices", T::Names),
+    (Link, "/sys/bus/usb/devices/*", T::Path),
+    (Read, "/sys/bus/usb/devices/*/bDeviceClass", T::Keep),
+    (Read, "/sys/bus/usb/devices/*/product", T::Product),
+    (List, "/sys/class/mdev_bus", T::Names),
+    (Link, "/sys/class/mdev_bus/*", T::Path),
+    (List, "/sys/class/mdev_bus/*", T::Names),
+    (List, "/sys/class/tpm", T::Names),
+    (Link, "/sys/class/tpm/*", T::Path),
+    (Link, "/sys/class/tpmrm/*", T::Path),
+    (List, "/sys/class/watchdog", T::Names),
+    (Link, "/sys/class/watchdog/*", T::Path),
+    (Read, "/sys/class/watchdog/*/state", T::Keep),
+    (Link, "/sys/class/uio/*", T::Path),
+    (Link, "/sys/class/nvme-generic/*", T::Path),
+    (Link, "/sys/class/scsi_generic/*", T::Path),
+    (Link, "/sys/class/scsi_tape/*", T::Path),
+    (Link, "/sys/class/bsg/*", T::Path),
+    (Link, "/sys/class/infiniband_verbs/*", T::Path),
+    (Link, "/sys/class/infiniband_mad/*", T::Path),
+    (Link, "/sys/class/accel/*", T::Path),
+    (Link, "/sys/class/video4linux/*", T::Path),
+    (Link, "/sys/class/tty/*", T::Path),
+    (Link, "/sys/dev/block/#:#", T::Path),
+    (Link, "/sys/dev/char/#:#", T::Path),
+    (List, "/proc/driver/nvidia/gpus", T::Names),
+    (Read, "/proc/driver/nvidia/gpus/*/information", T::NvidiaMinor),
     (List, "/dev/vfio", T::Names),
     (List, "/dev/vfio/devices", T::Names),
     (Stat, "/dev/vfio/vfio", T::Stat),
@@ -207,10 +286,15 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Stat, "/dev/vfio/devices/*", T::Stat),
     (Stat, "/dev/iommu", T::Stat),
     (Stat, "/dev/kvm", T::Stat),
-    // Processes: who holds which device, never their arguments.
+    // Processes: who holds which device, never their arguments (a virtual machine's name is
+    // looked for in them, and is not sent).
     (List, "/proc", T::Numbers),
     (List, "/proc/#/fd", T::Numbers),
     (Link, "/proc/#/fd/#", T::Descriptor),
+    (Stat, "/proc/#/fd/#", T::Stat),
+    (Link, "/proc/self", T::Number),
+    (Link, "/proc/self/ns/net", T::Namespace),
+    (Link, "/proc/#/ns/net", T::Namespace),
     (Link, "/proc/self/ns/mnt", T::Namespace),
     (Link, "/proc/#/ns/mnt", T::Namespace),
     (Read, "/proc/#/comm", T::Process),
@@ -240,8 +324,17 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/usr/share/pci.ids", T::Public),
     // passthru's own books: which devices are lent, and never to whose program.
     (List, "/run/passthru/leases", T::Names),
+    (List, "/run/passthru/stuck", T::Names),
+    (Read, "/run/passthru/stuck/*", T::Withhold),
+    (Link, "/run/passthru/stuck/*", T::Withhold),
+    (Stat, "/run/passthru/stuck/*", T::Withhold),
+    (Link, "/run/passthru/leases/*", T::Withhold),
+    (Stat, "/run/passthru/leases/*", T::Withhold),
+    (Link, "/run/passthru/journal", T::Withhold),
+    (Stat, "/run/passthru/journal", T::Withhold),
     (Read, "/run/passthru/leases/*", T::Withhold),
     (Read, "/run/passthru/journal", T::Withhold),
+    (Stat, "/proc/#", T::Stat),
     // Known, and never sent; their paths tell nothing.
     (Read, "/sys/bus/pci/devices/*/vpd", T::Withhold),
     (Read, "/sys/bus/pci/devices/*/rom", T::Withhold),
@@ -278,7 +371,11 @@ pub(super) const NODES: &[&str] = &[
     "mapper", "disk", "dri", "snd", "shm", "subsystem", "device", "power", "slots", "holders", "slaves",
     "queue", "parameters", "parent", "physfn", "virtfn#", "iommu_group", "uevent", "model", "serial",
     "state", "firmware_rev", "subsysnqn", "iopolicy", "subsystype", "#", "bind", "unbind", "new_id",
-    "remove_id", "%:%:%.#.json",
+    "remove_id", "%:%:%.#.json", "char", "root", "usb_device", "misc", "gpus", "nvidia", "information",
+    "#:#", "run", "udev", "data", "b#:#", "scsi_host", "scsi_device", "scsi_disk", "mdev_bus", "tpm", "tpmrm",
+    "watchdog", "uio", "nvme-generic", "scsi_generic", "scsi_tape", "bsg", "infiniband_verbs",
+    "infiniband_mad", "accel", "video#linux", "by-uuid", "by-label", "by-partuuid",
+    "by-partlabel", "by-id", "by-path", "by-diskseq", "by-dname",
     // PCI, ACPI, platform.
     "pci%:%", "%:%:%.#", "LNXSYSTM:%", "PNP%:%", "ACPI%:%", "AMDI%:%", "INT%:%", "INTL%:%", "dmar#",
     "ivhd#", "smmu#", "smmu#.0x%", "arm-smmu.#.auto", "iommu#", "efi-framebuffer.#",
@@ -292,10 +389,11 @@ pub(super) const NODES: &[&str] = &[
     // Displays, sound, input.
     "card#", "card#-*-#", "renderD#", "controlD#", "fb#", "fbcon", "version", "ttm", "vgacon", "vtcon#",
     "controlC#", "pcmC#D#@", "hwC#D#", "midiC#D#", "seq", "timer", "input#", "event#", "mouse#", "js#",
-    "mice", "vfio#",
+    "mice", "vfio#", "tpm#", "tpmrm#", "watchdog#", "uio#", "uverbs#", "umad#", "issm#", "accel#", "video#",
+    "sg#", "st#", "nst#", "ttyS#", "ttyUSB#", "ttyACM#", "hidraw#",
     // ACPI tables.
     "DMAR", "IVRS", "IORT", "VIOT", "APIC", "FACP", "FACS", "DSDT", "SSDT", "SSDT#", "MCFG", "HPET",
-    "SRAT", "SLIT", "BGRT", "BERT", "WAET", "FPDT", "TPM2", "data", "dynamic",
+    "SRAT", "SLIT", "BGRT", "BERT", "WAET", "FPDT", "TPM2", "dynamic",
 ];
 
 /// Connectors of graphics cards, the `*` of `card#-*-#` (`drivers/gpu/drm/drm_connector.c`).
@@ -335,7 +433,7 @@ pub(super) const PROCESSES: &[&str] = &[
     "qemu-system-x86", "qemu-system-arm", "qemu-system-aar", "qemu-system-ppc", "qemu-system-ris",
     "qemu-kvm", "kvm", "libvirtd", "virtqemud", "virtnodedevd", "crosvm", "cloud-hyperviso",
     "firecracker", "spdk_tgt", "passthru", "Xorg", "Xwayland", "gnome-shell", "kwin_wayland", "sddm",
-    "gdm#", "gdm-session-wor", "lightdm", "weston", "sway", "systemd", "systemd-logind", "systemd-udevd",
+    "sshd", "sshd-session", "sshd-auth", "dropbear", "gdm#", "gdm-session-wor", "lightdm", "weston", "sway", "systemd", "systemd-logind", "systemd-udevd",
     "init", "pipewire", "wireplumber", "pulseaudio", "nvidia-persiste", "nvidia-smi", "incusd", "lxd",
     "pvedaemon", "containerd", "dockerd", "kubelet",
 ];
@@ -346,7 +444,13 @@ pub(super) const DESCRIPTORS: &[&str] = &[
     "/dev/vfio/vfio", "/dev/vfio/#", "/dev/vfio/devices/vfio#", "/dev/iommu", "/dev/kvm", "/dev/null",
     "/dev/kfd", "/dev/dri/card#", "/dev/dri/renderD#", "/dev/fb#", "/dev/nvidia#", "/dev/nvidiactl",
     "/dev/nvidia-modeset", "/dev/nvidia-uvm", "/dev/snd/controlC#", "/dev/snd/pcmC#D#@",
-    "/dev/input/event#", "/dev/vhost-net", "anon_inode:[vfio-device]", "anon_inode:[vfio-group]",
+    "/dev/input/event#", "/dev/vhost-net", "/dev/snd/hwC#D#", "/dev/snd/midiC#D#", "/dev/snd/timer",
+    "/dev/snd/seq", "/dev/nvidia-uvm-tools", "/dev/nvidia-caps/nvidia-cap#", "/dev/nvme#", "/dev/ng#n#",
+    "/dev/sg#", "/dev/st#", "/dev/nst#", "/dev/bsg/#:#:#:#", "/dev/uio#", "/dev/watchdog",
+    "/dev/watchdog#", "/dev/tpm#", "/dev/tpmrm#", "/dev/ttyS#", "/dev/ttyUSB#", "/dev/ttyACM#",
+    "/dev/infiniband/uverbs#", "/dev/infiniband/umad#", "/dev/infiniband/issm#",
+    "/dev/infiniband/rdma_cm", "/dev/accel/accel#", "/dev/video#", "/dev/media#", "/dev/rtc#",
+    "/dev/ptp#", "/dev/mei#", "/dev/i2c-#", "/dev/bus/usb/#/#", "socket:[#]", "anon_inode:[vfio-device]", "anon_inode:[vfio-group]",
     "anon_inode:kvm-vm", "anon_inode:kvm-vcpu:#", "anon_inode:[eventfd]", "anon_inode:[eventpoll]",
     "anon_inode:[iommufd]",
 ];

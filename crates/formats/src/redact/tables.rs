@@ -1,14 +1,16 @@
 //! Tables of `/proc`: mounts, swap areas, routes. Each line is read and written anew;
 //! one that cannot be read becomes [`BAD`], which cannot be read either.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::standin::Kind;
 use super::table::{BLOCKS, FILE_SYSTEMS, FUSES, MOUNT_FIELDS, MOUNT_OPTIONS, MOUNT_POINTS, PSEUDO_SOURCES};
 use super::{Redactor, glob};
+use crate::fstab::{self, Name};
+use crate::line::escape;
 use crate::mountinfo::{self, Mount};
 use crate::route::{self, Route};
-use crate::swaps;
+use crate::{process, swaps, tcp, udev_db};
 
 /// In the place of a line that is not of the documented form.
 const BAD: &str = "(a line that is not of the documented form)\n";
@@ -161,13 +163,16 @@ impl Redactor {
     pub(super) fn device(&mut self, text: &str) -> String {
         for key in ["UUID=", "PARTUUID="] {
             if let Some(value) = text.strip_prefix(key) {
-                return format!("{key}{}", self.stand_ins.uuid(value));
+                return format!("{key}{}", self.stand_ins.uuid(value.trim_matches('"')));
             }
         }
         for key in ["LABEL=", "PARTLABEL="] {
             if let Some(value) = text.strip_prefix(key) {
-                return format!("{key}{}", self.replace(Kind::Label, value));
+                return format!("{key}{}", self.replace(Kind::Label, value.trim_matches('"')));
             }
+        }
+        if let Some(value) = text.strip_prefix("ID=") {
+            return format!("ID={}", self.replace(Kind::Serial, value));
         }
         let Some(name) = text.strip_prefix("/dev/") else { return self.replace(Kind::Source, text) };
         if glob::any(BLOCKS, name) || matches!(name, "root" | "nfs" | "fuse" | "ram") {
@@ -176,16 +181,136 @@ impl Redactor {
         if let Some(name) = name.strip_prefix("mapper/") {
             return format!("/dev/mapper/{}", self.mapper(name));
         }
-        for kind in ["uuid", "partuuid"] {
-            if let Some(value) = name.strip_prefix(&format!("disk/by-{kind}/")) {
-                return format!("/dev/disk/by-{kind}/{}", self.stand_ins.uuid(value));
-            }
-        }
-        if let Some(value) = name.strip_prefix("disk/by-id/") {
-            return format!("/dev/disk/by-id/{}", self.replace(Kind::Serial, value));
+        if let Some((directory, value)) = name.strip_prefix("disk/").and_then(|rest| rest.split_once('/'))
+            && directory.starts_with("by-")
+            && !value.contains('/')
+        {
+            return format!("/dev/disk/{directory}/{}", self.disk_name(directory, value));
         }
         // /dev/GROUP/VOLUME and everything else.
         format!("/dev/{}", self.replace(Kind::Mapper, name))
+    }
+}
+
+impl Redactor {
+    /// A name in one of the directories of links below `/dev/disk`.
+    pub(super) fn disk_name(&mut self, directory: &str, name: &str) -> String {
+        match directory {
+            "by-uuid" | "by-partuuid" => self.stand_ins.uuid(name),
+            "by-label" | "by-partlabel" => self.replace(Kind::Label, &fstab::decode(name)),
+            _ => self.replace(Kind::Serial, name),
+        }
+    }
+
+    pub(super) fn fstab(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for entry in fstab::parse(text) {
+            let kind = if known_file_system(&entry.kind) || matches!(&*entry.kind, "swap" | "auto" | "none") {
+                &*entry.kind
+            } else {
+                "unknown"
+            };
+            let mut options: Vec<String> = entry
+                .options
+                .split(',')
+                .filter(|o| {
+                    glob::any(MOUNT_OPTIONS, o) || matches!(*o, "defaults" | "noauto" | "nofail" | "sw")
+                })
+                .map(str::to_owned)
+                .collect();
+            options.extend(entry.devices().skip(1).map(|device| format!("device={}", self.device(device))));
+            let what = match entry.what.starts_with("/dev/") || Name::parse(&entry.what).is_some() {
+                true => self.device(&entry.what),
+                false => self.source(&entry.what, kind),
+            };
+            let point = match &*entry.point {
+                "none" | "swap" => entry.point.into_owned(),
+                point => self.place(point),
+            };
+            let options = if options.is_empty() { "defaults".to_owned() } else { options.join(",") };
+            out.push_str(&format!("{} {} {kind} {options} 0 0\n", escape(&what), escape(&point)));
+        }
+        out
+    }
+
+    pub(super) fn crypttab(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for entry in fstab::parse_crypttab(text) {
+            out.push_str(&format!(
+                "{} {} none\n",
+                self.mapper(&entry.name),
+                escape(&self.device(&entry.device))
+            ));
+        }
+        out
+    }
+
+    pub(super) fn sockets(&mut self, text: &[u8]) -> String {
+        let mut out = String::from("  sl  local_address rem_address   st\n");
+        let mut hex = |end: SocketAddr| {
+            let address = match end.ip() {
+                IpAddr::V4(address) => {
+                    format!("{:08X}", u32::from(self.stand_ins.ipv4(address)).swap_bytes())
+                }
+                IpAddr::V6(address) => {
+                    let bits = u128::from(self.stand_ins.ipv6(address));
+                    let word = |nth: u32| ((bits >> (96 - 32 * nth)) as u32).swap_bytes();
+                    (0..4).map(|nth| format!("{:08X}", word(nth))).collect()
+                }
+            };
+            format!("{address}:{:04X}", end.port())
+        };
+        for (nth, socket) in tcp::parse(text).enumerate() {
+            match socket {
+                Ok(socket) if socket.is_established() || socket.is_listening() => out.push_str(&format!(
+                    "{nth:4}: {} {} {:02X} 00000000:00000000 00:00000000 00000000 0 0 {}\n",
+                    hex(socket.local),
+                    hex(socket.peer),
+                    socket.state,
+                    socket.inode
+                )),
+                Ok(_) => {}
+                Err(_) => out.push_str(BAD),
+            }
+        }
+        out
+    }
+
+    pub(super) fn if_inet6(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for local in tcp::parse_if_inet6(text).flatten() {
+            let address = u128::from(self.stand_ins.ipv6(local.address));
+            let interface = self.interface(local.interface);
+            out.push_str(&format!("{address:032x} 00 {:02x} 00 00 {interface}\n", local.prefix));
+        }
+        out
+    }
+
+    pub(super) fn fib_trie(&mut self, text: &[u8]) -> String {
+        let mut out = String::new();
+        for address in tcp::local_ipv4(text) {
+            out.push_str(&format!("|-- {}\n/32 host LOCAL\n", self.stand_ins.ipv4(address)));
+        }
+        out
+    }
+
+    pub(super) fn ssh_ports(text: &[u8]) -> String {
+        process::ssh_ports(text).map(|port| format!("Port {port}\n")).collect()
+    }
+
+    pub(super) fn udev_record(text: &[u8]) -> String {
+        match udev_db::property(text, "ID_FS_TYPE") {
+            Some(kind)
+                if kind.len() <= 24 && kind.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') =>
+            {
+                format!("E:ID_FS_TYPE={kind}\n")
+            }
+            _ => String::new(),
+        }
+    }
+
+    pub(super) fn nvidia(text: &[u8]) -> String {
+        process::nvidia_minor(text).map_or_else(String::new, |minor| format!("Device Minor: {minor}\n"))
     }
 }
 

@@ -168,6 +168,47 @@ fn host() -> Capture {
         "/dev/vfio/13",
         Answer::Stat(Stat { mode: 0o020_600, uid: 1001, gid: 107, rdev: (10, 1), size: 0 }),
     );
+    put(
+        Op::Read,
+        "/etc/fstab",
+        data(
+            "# for anne\nUUID=3f1c2d4e-1111-2222-3333-444455556666 / ext4 errors=remount-ro,x-acme 0 1\n\
+              LABEL=ACME\\040x /srv/anne auto noauto 0 0\n/dev/acme-vg/swap none swap sw 0 0\n\
+              nas.acme.example:/export/anne /home/anne nfs4 password=hunter2 0 0\n",
+        ),
+    );
+    put(
+        Op::Read,
+        "/etc/crypttab",
+        data("anne UUID=3F1C2D4E-1111-2222-3333-444455556666 /home/anne/key luks\n"),
+    );
+    put(Op::List, "/dev/disk/by-label", list(&["ACME\\x20x"]));
+    put(Op::Link, "/dev/disk/by-label/ACME\\x20x", link("../../nvme0n1p2"));
+    put(Op::List, "/dev/disk/by-uuid", list(&["3f1c2d4e-1111-2222-3333-444455556666"]));
+    put(Op::Link, "/dev/acme-vg/swap", link("../dm-0"));
+    put(
+        Op::Read,
+        "/run/udev/data/b259:2",
+        data("S:disk/by-label/ACME\nE:ID_FS_TYPE=ext4\nE:ID_SERIAL=S4EWNX0N\n"),
+    );
+    put(
+        Op::Read,
+        "/proc/net/tcp",
+        data(
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+              0: 0207A8C0:0016 0907A8C0:C93B 01 00000000:00000000 02:0009D3B2 00000000  1000        0 35671 4\n\
+              1: 0207A8C0:0016 0907A8C0:C93C 06 00000000:00000000 02:0009D3B2 00000000  1000        0 35672 4\n",
+        ),
+    );
+    put(Op::Read, "/proc/net/if_inet6", data("20010a62000000000000000000000007 02 40 00 80    acme0\n"));
+    put(Op::Read, "/proc/net/fib_trie", data("Main:\n  |-- 192.168.7.2\n     /32 host LOCAL\n"));
+    put(Op::Read, "/etc/ssh/sshd_config", data("Port 2222\nAllowUsers anne\nListenAddress 192.168.7.2:24\n"));
+    put(Op::List, "/sys/class/net/enp3s0", list(&["flags", "upper_acme0", "upper_enp3s0.100"]));
+    put(Op::Read, "/sys/bus/usb/devices/1-2/product", data("Anne's Phone\n"));
+    put(Op::Link, "/proc/812/fd/21", link("/dev/mapper/acme--vg-home"));
+    put(Op::Link, "/proc/812/fd/22", link("/dev/dri/renderD128"));
+    put(Op::Link, "/proc/812/ns/net", link("net:[4026531840]"));
+    put(Op::Link, "/proc/self", link("812"));
     put(Op::Command, "virsh list", Answer::Output(Box::default()));
     c
 }
@@ -192,10 +233,10 @@ fn nothing_that_identifies_survives() {
     assert_eq!(redact(&out).0.to_text(), text);
     assert_eq!(
         report.to_string(),
-        "1 MAC address, 2 IPv4 addresses, 1 IPv6 address, 2 UUIDs, 2 serial numbers, 1 host name, \
-         7 directory and file names, 1 mount source, 2 storage pools and data sets, \
-         2 device-mapper and volume names, 2 interface names, 1 block device name, 1 process name, \
-         5 kernel parameters, 1 input device name and 1 user or group id replaced; \
+        "1 MAC address, 4 IPv4 addresses, 2 IPv6 addresses, 2 UUIDs, 2 serial numbers, 1 host name, \
+         8 directory and file names, 1 mount source, 2 storage pools and data sets, \
+         4 device-mapper and volume names, 1 file system label, 2 interface names, 1 block device name, \
+         1 process name, 5 kernel parameters, 2 input device names and 1 user or group id replaced; \
          13 answers withheld; 2 records left out"
     );
 }
@@ -221,17 +262,17 @@ fn what_belongs_together_still_does() {
     assert_eq!(
         text(&out, "/proc/self/mountinfo"),
         "28 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw\n\
-         29 28 253:0 / /home rw - ext4 /dev/mapper/dm-name-2 rw\n\
-         30 29 0:50 /mount-2 /mount-3 rw - nfs4 host-1:/mount-1 rw\n\
-         31 28 0:51 / /mount-4 rw - zfs pool-1/pool-2 rw\n\
-         32 28 0:52 / /mount-5 rw - cifs //host-1/source-1 rw\n\
+         29 28 253:0 / /home rw - ext4 /dev/mapper/dm-name-3 rw\n\
+         30 29 0:50 /mount-4 /mount-3 rw - nfs4 host-1:/mount-2 rw\n\
+         31 28 0:51 / /mount-5 rw - zfs pool-1/pool-2 rw\n\
+         32 28 0:52 / /mount-6 rw - cifs //host-1/source-1 rw\n\
          33 28 0:22 / /proc rw,nosuid - proc proc rw\n\
-         34 28 0:60 / /mount-6 rw - unknown source-1 rw\n\
+         34 28 0:60 / /mount-7 rw - unknown source-1 rw\n\
          (a line that is not of the documented form)\n"
     );
-    assert_eq!(text(&out, "/sys/class/block/dm-0/dm/name"), "dm-name-2\n");
+    assert_eq!(text(&out, "/sys/class/block/dm-0/dm/name"), "dm-name-3\n");
     assert_eq!(text(&out, "/sys/class/block/dm-0/dm/uuid"), "CRYPT-LUKS2-serial-2\n");
-    assert!(text(&out, "/proc/swaps").contains("\n/dev/mapper/dm-name-1\tpartition\t8\t0\t-2\n"));
+    assert!(text(&out, "/proc/swaps").contains("\n/dev/mapper/dm-name-4\tpartition\t8\t0\t-2\n"));
     assert_eq!(
         out.get(Op::List, "/sys/class/block/nvme0n1p2/holders"),
         Some(&Answer::List(vec!["block-1".into(), "dm-0".into()]))
@@ -239,9 +280,59 @@ fn what_belongs_together_still_does() {
     assert_eq!(
         text(&out, "/proc/cmdline"),
         "BOOT_IMAGE=(hd0,gpt2)/boot/vmlinuz-6.1.0-18-amd64 root=UUID=00000000-0000-4000-8000-000000000001 ro quiet \
-         intel_iommu=on vfio-pci.ids=10de:1284 param-1 param-2 resume=/dev/mapper/dm-name-1 param-3 param-4 -- \
+         intel_iommu=on vfio-pci.ids=10de:1284 param-1 param-2 resume=/dev/mapper/dm-name-4 param-3 param-4 -- \
          single param-5\n"
     );
+}
+
+#[test]
+fn names_of_disks_still_lead_to_them() {
+    let (out, _) = redact(&host());
+    let uuid = "00000000-0000-4000-8000-000000000001";
+    assert_eq!(text(&out, "/etc/crypttab"), format!("dm-name-2 UUID={uuid} none\n"));
+    let fstab = text(&out, "/etc/fstab");
+    let entries: Vec<_> = crate::fstab::parse(fstab.as_bytes()).collect();
+    assert_eq!(entries.len(), 4, "{fstab}");
+    assert_eq!((&*entries[0].what, &*entries[0].point), (format!("UUID={uuid}").as_str(), "/"));
+    assert_eq!((&*entries[1].what, &*entries[1].options), ("LABEL=label-1", "noauto"));
+    let leads = |path: &str| match out.get(Op::Link, path) {
+        Some(Answer::Link(target)) => target.clone(),
+        other => panic!("{path}: {other:?}"),
+    };
+    assert_eq!(leads("/dev/disk/by-label/label-1"), "/dev/nvme0n1p2");
+    assert_eq!(leads(&entries[2].what), "/dev/dm-0");
+    assert_eq!(out.get(Op::List, "/dev/disk/by-uuid"), Some(&Answer::List(vec![uuid.into()])));
+    assert_eq!(text(&out, "/run/udev/data/b259:2"), "E:ID_FS_TYPE=ext4\n");
+    // The mapper device that somebody holds, and a render node.
+    assert_eq!(
+        leads("/proc/812/fd/21"),
+        format!("/dev/mapper/{}", text(&out, "/sys/class/block/dm-0/dm/name").trim())
+    );
+    assert_eq!(leads("/proc/812/fd/22"), "/dev/dri/renderD128");
+    assert_eq!(
+        (leads("/proc/812/ns/net").as_str(), leads("/proc/self").as_str()),
+        ("net:[4026531840]", "812")
+    );
+}
+
+#[test]
+fn sockets_keep_their_ports() {
+    let (out, _) = redact(&host());
+    let table = text(&out, "/proc/net/tcp");
+    let sockets: Vec<_> = crate::tcp::parse(table.as_bytes()).map(Result::unwrap).collect();
+    assert_eq!(sockets.len(), 1, "only what stands or listens: {table}");
+    assert_eq!((sockets[0].local.port(), sockets[0].inode), (22, 35671));
+    let own = crate::tcp::local_ipv4(text(&out, "/proc/net/fib_trie").as_bytes());
+    assert_eq!(
+        [sockets[0].local.ip()],
+        [std::net::IpAddr::from(own[0])],
+        "the same address, the same stand-in"
+    );
+    let table = text(&out, "/proc/net/if_inet6");
+    assert_eq!(crate::tcp::parse_if_inet6(table.as_bytes()).next().unwrap().unwrap().interface, "net-1");
+    assert_eq!(text(&out, "/etc/ssh/sshd_config"), "Port 2222\nPort 24\n");
+    let uppers = Answer::List(vec!["upper_enp3s0.100".into(), "upper_net-1".into()]);
+    assert_eq!(out.get(Op::List, "/sys/class/net/enp3s0"), Some(&uppers));
 }
 
 #[test]

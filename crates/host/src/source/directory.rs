@@ -221,6 +221,10 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 /// Size of a page, the most a text attribute of sysfs has (`fs/sysfs/file.c`).
 const PAGE: usize = 4096;
 
+/// More than the longest line of a table below `/proc/net` (`net/ipv4/tcp_ipv4.c`,
+/// `TMPSZ`: 150).
+const TABLE_LINE: usize = 512;
+
 /// How much of a large file is read at a time: it stays in the cache, and the memory is
 /// used again.
 const PART: usize = 64 << 10;
@@ -283,7 +287,13 @@ impl Source for Directory {
         // read is the end of a file: one read does. `config` of the live sysfs is given in
         // parts, and files of /proc in whatever their makers please.
         into.reserve(PAGE);
-        let whole = |n: usize| n < PAGE && !path.starts_with("/proc/") && !path.ends_with("/config");
+        let whole = |n: usize| match path.starts_with("/proc/") {
+            // A table of the network is given a page at a time, as many lines as go in
+            // (`fs/seq_file.c`), and finding out that there are no more costs a walk through
+            // every socket of the machine.
+            true => path.contains("/net/") && n < PAGE - TABLE_LINE,
+            false => n < PAGE && !path.ends_with("/config"),
+        };
         loop {
             match rustix::io::read(&file, rustix::buffer::spare_capacity(into)) {
                 Ok(0) => return Ok(()),
@@ -307,6 +317,8 @@ impl Source for Directory {
     fn link(&self, path: &str) -> Result<String, Errno> {
         let target = if Self::keeps(path) {
             self.within(path, |directory, name| rustix::fs::readlinkat(directory, name, Vec::new()))
+        } else if self.live {
+            rustix::fs::readlinkat(CWD, path, Vec::new())
         } else {
             self.resolve(path, OFlags::PATH | OFlags::NOFOLLOW)
                 .and_then(|fd| rustix::fs::readlinkat(&fd, "", Vec::new()))
@@ -342,6 +354,38 @@ impl Source for Directory {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    fn links(&self, path: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, String)>, Errno> {
+        // One path walk for all: a process has dozens of descriptors, a host hundreds of
+        // processes.
+        let directory = self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(errno)?;
+        let mut names = rustix::fs::Dir::read_from(&directory).map_err(errno)?;
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut buffer = Vec::with_capacity(256);
+        while let Some(entry) = names.read() {
+            let entry = entry.map_err(errno)?;
+            let name = entry.file_name();
+            if name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            buffer.clear();
+            let target = rustix::fs::readlinkat(&directory, name, std::mem::take(&mut buffer));
+            let target = match target {
+                Ok(target) => target,
+                // Whoever may list them but not look at them knows nothing.
+                Err(error @ (Os::ACCESS | Os::PERM)) => return Err(errno(error)),
+                Err(_) => continue,
+            };
+            if let (Ok(name), Ok(text)) = (name.to_str(), target.to_str())
+                && wanted(text)
+            {
+                found.push((name.to_owned(), text.to_owned()));
+            }
+            buffer = target.into_bytes();
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     fn stat(&self, path: &str) -> Result<Stat, Errno> {

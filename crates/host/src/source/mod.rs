@@ -61,6 +61,23 @@ pub trait Source {
     /// The error of the system call; `EFBIG` above [`LIST_LIMIT`].
     fn list(&self, path: &str) -> Result<Vec<String>, Errno>;
 
+    /// Those links in a directory of links (`/proc/PID/fd`) whose targets are wanted: name
+    /// and target, sorted by name. Links that are gone meanwhile are passed over.
+    ///
+    /// # Errors
+    /// As [`Source::list`], and where a link may not be read.
+    fn links(&self, directory: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, String)>, Errno> {
+        let mut found = Vec::new();
+        for name in self.list(directory)? {
+            match self.link(&format!("{directory}/{name}")) {
+                Ok(target) if wanted(&target) => found.push((name, target)),
+                Err(error) if error.is_permission() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
     /// What stands at a path, links followed.
     ///
     /// # Errors
@@ -78,6 +95,36 @@ pub trait Source {
 
     /// With which rights it reads.
     fn rights(&self) -> Rights;
+}
+
+impl<T: Source + ?Sized> Source for std::rc::Rc<T> {
+    fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
+        (**self).read(path, into)
+    }
+    fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
+        (**self).read_parts(path, part)
+    }
+    fn another(&self) -> Option<Box<dyn Source + Send>> {
+        (**self).another()
+    }
+    fn link(&self, path: &str) -> Result<String, Errno> {
+        (**self).link(path)
+    }
+    fn list(&self, path: &str) -> Result<Vec<String>, Errno> {
+        (**self).list(path)
+    }
+    fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        (**self).stat(path)
+    }
+    fn command(&self, argv: &[&str]) -> Result<Output, Errno> {
+        (**self).command(argv)
+    }
+    fn kind(&self) -> SourceKind {
+        (**self).kind()
+    }
+    fn rights(&self) -> Rights {
+        (**self).rights()
+    }
 }
 
 /// Reads a file as text, trailing white space cut off; bytes that are no UTF-8 are

@@ -63,6 +63,21 @@ impl Source for Recorder<'_> {
         self.note(Op::List, path, self.source.list(path), |names| Answer::List(names.clone()))
     }
 
+    /// Of thousands of descriptors only those are remembered that were wanted, as if the
+    /// directory had no others.
+    fn links(&self, directory: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, String)>, Errno> {
+        let answer = self.source.links(directory, wanted);
+        if let Ok(found) = &answer {
+            for (name, target) in found {
+                let path = format!("{directory}/{name}");
+                let _ = self.note(Op::Link, &path, Ok(()), |()| Answer::Link(target.clone()));
+            }
+        }
+        self.note(Op::List, directory, answer, |found| {
+            Answer::List(found.iter().map(|(name, _)| name.clone()).collect())
+        })
+    }
+
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
         self.note(Op::Stat, path, self.source.stat(path), |stat| Answer::Stat(*stat))
     }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use passthru_formats::{Errno, mountinfo, scalar, swaps};
+use passthru_formats::{Errno, mountinfo, scalar, swaps, udev_db};
 use passthru_model::usage::{Block, Mount, Swap};
 use passthru_model::{Blind, Fact, Seen};
 use passthru_pci::Address;
 
-use super::{class, owner, processes};
+use super::processes::Processes;
+use super::{class, owner};
 use crate::ask::{Asker, flag, join, some_text};
 
 /// Block devices and partitions.
@@ -26,24 +27,35 @@ pub(super) fn blocks(ask: &mut Asker<'_>) -> Seen<Block> {
                 .clone(),
             None => owner(path).into_iter().collect(),
         };
+        let number =
+            ask.text(None, "block.number", &at("dev"), |text| scalar::device_number(text).map(Fact::Known));
+        let holders = match ask.source.list(&at("holders")) {
+            Ok(holders) => Fact::Known(holders),
+            Err(error) => match ask.failed(None, "block.holders", &at("holders"), error) {
+                // Hidden multipath members have no such directory.
+                Fact::Absent => Fact::Known(Vec::new()),
+                other => other,
+            },
+        };
+        let mut asked = |here: bool, field, attribute: &str| match here {
+            true => ask.text(None, field, &at(attribute), some_text),
+            false => Fact::Absent,
+        };
+        let mapped = name.starts_with("dm-");
         items.push(Block {
-            owners,
             partition_of: path.rsplit('/').nth(1).filter(|p| names.contains(p)).map(str::to_owned),
-            number: ask
-                .text(None, "block.number", &at("dev"), |text| scalar::device_number(text).map(Fact::Known)),
-            holders: match ask.source.list(&at("holders")) {
-                Ok(holders) => Fact::Known(holders),
-                Err(error) => match ask.failed(None, "block.holders", &at("holders"), error) {
-                    // Hidden multipath members have no such directory.
-                    Fact::Absent => Fact::Known(Vec::new()),
-                    other => other,
-                },
+            mapper_name: asked(mapped, "block.mapper_name", "dm/name"),
+            mapper_uuid: asked(mapped, "block.mapper_uuid", "dm/uuid"),
+            raid_level: asked(name.starts_with("md"), "block.raid_level", "md/level"),
+            content: match (&number, &holders) {
+                (Fact::Known(number), Fact::Known(holders)) if holders.is_empty() && !owners.is_empty() => {
+                    content(ask, *number)
+                }
+                _ => Fact::NotRead,
             },
-            mapper_name: if name.starts_with("dm-") {
-                ask.text(None, "block.mapper_name", &at("dm/name"), some_text)
-            } else {
-                Fact::Absent
-            },
+            owners,
+            number,
+            holders,
             // Only NVMe multipath makes hidden disks (`nvme0c0n1`): others are not asked.
             hidden: name.starts_with("nvme")
                 && ask.text(None, "block.hidden", &at("hidden"), flag) == Fact::Known(true),
@@ -51,6 +63,34 @@ pub(super) fn blocks(ask: &mut Asker<'_>) -> Seen<Block> {
         });
     }
     Seen::new(items, blind)
+}
+
+/// What udev found on a disk or partition when it appeared.
+fn content(ask: &mut Asker<'_>, (major, minor): (u32, u32)) -> Fact<String> {
+    let path = format!("/run/udev/data/b{major}:{minor}");
+    let mut text = Vec::new();
+    match ask.source.read(&path, &mut text) {
+        Ok(()) => match udev_db::property(&text, "ID_FS_TYPE") {
+            Some(kind) => Fact::Known(kind.to_owned()),
+            None => Fact::Absent,
+        },
+        Err(error) => match ask.failed(None, "block.content", &path, error) {
+            Fact::Absent => Fact::NotRead,
+            other => other,
+        },
+    }
+}
+
+/// Whether ZFS is loaded.
+pub(super) fn zfs(ask: &mut Asker<'_>) -> Fact<bool> {
+    const MODULE: &str = "/sys/module/zfs";
+    match ask.source.stat(MODULE) {
+        Ok(_) => Fact::Known(true),
+        Err(error) => match ask.failed::<bool>(None, "zfs", MODULE, error) {
+            Fact::Absent => Fact::Known(false),
+            other => other,
+        },
+    }
 }
 
 /// With native NVMe multipath the usable disk hangs below a subsystem that belongs to
@@ -91,7 +131,7 @@ fn controllers(ask: &mut Asker<'_>, subsystem: &str, blind: &mut Vec<Blind>) -> 
 
 /// What is mounted, in any mount namespace: a container's or a service's mounts hold a
 /// disk as well as the host's.
-pub(super) fn mounts(ask: &mut Asker<'_>) -> Seen<Mount> {
+pub(super) fn mounts(ask: &mut Asker<'_>, processes: &Processes) -> Seen<Mount> {
     let mut blind = Vec::new();
     let mut items: Vec<Mount> = Vec::new();
     // Process 1 lives where the host's own mounts are, whatever namespace we run in.
@@ -101,7 +141,7 @@ pub(super) fn mounts(ask: &mut Asker<'_>) -> Seen<Mount> {
             blind.push(Blind { what: "mounts".into(), path: path.into(), error, count: 1 });
         }
     }
-    other_namespaces(ask, &mut items, &mut blind);
+    other_namespaces(ask, processes, &mut items, &mut blind);
     btrfs_members(ask, &mut items, &mut blind);
     items.sort_unstable_by(|a, b| {
         (a.number, &a.point, &a.source, &a.kind).cmp(&(b.number, &b.point, &b.source, &b.kind))
@@ -172,18 +212,23 @@ fn mount_table(
 }
 
 /// The mounts of namespaces that only other processes live in: one table for each.
-fn other_namespaces(ask: &mut Asker<'_>, items: &mut Vec<Mount>, blind: &mut Vec<Blind>) {
+fn other_namespaces(
+    ask: &mut Asker<'_>,
+    processes: &Processes,
+    items: &mut Vec<Mount>,
+    blind: &mut Vec<Blind>,
+) {
     let mut known: HashSet<String> =
         ["self", "1"].iter().filter_map(|p| ask.source.link(&format!("/proc/{p}/ns/mnt")).ok()).collect();
     let mut hidden: Option<Blind> = None;
-    for pid in processes(ask, "mounts", blind) {
-        let link = format!("/proc/{pid}/ns/mnt");
-        let found = ask.source.link(&link).and_then(|namespace| {
-            if known.contains(&namespace) {
+    let mut unlisted = Vec::new();
+    for (pid, namespace) in processes.mount_namespaces("mounts", &mut unlisted) {
+        let found = namespace.as_ref().map_err(|error| *error).and_then(|namespace| {
+            if known.contains(namespace) {
                 return Ok(());
             }
             mount_table(ask, &format!("/proc/{pid}/mountinfo"), items, blind)?;
-            known.insert(namespace);
+            known.insert(namespace.clone());
             Ok(())
         });
         match found {
@@ -191,10 +236,12 @@ fn other_namespaces(ask: &mut Asker<'_>, items: &mut Vec<Mount>, blind: &mut Vec
             Ok(()) | Err(Errno::ENOENT | Errno::ESRCH | Errno::EINVAL) => {}
             Err(error) => {
                 let what = "mounts in the namespaces of other processes".to_owned();
+                let link = format!("/proc/{pid}/ns/mnt");
                 hidden.get_or_insert(Blind { what, path: link, error, count: 0 }).count += 1;
             }
         }
     }
+    blind.extend(unlisted);
     blind.extend(hidden);
 }
 

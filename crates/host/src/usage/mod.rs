@@ -1,31 +1,52 @@
 //! Who uses what, one file per kind of user. Everything is found from the user's side
 //! (a handful of block devices, interfaces, cards) through the links of its class.
 
+mod attached;
 mod block;
+mod descriptors;
 mod net;
+mod nodes;
+mod processes;
 mod screen;
 mod share;
-mod vfio;
+mod ssh;
+mod tables;
+mod ways;
 
 use passthru_formats::input;
 use passthru_model::usage::{Input, Sound};
-use passthru_model::{Seen, Usage};
+use passthru_model::{Blind, Seen, Usage};
 use passthru_pci::Address;
+
+use processes::Processes;
 
 use crate::ask::{Asker, join};
 
 /// Reads who uses what.
 pub(crate) fn read(ask: &mut Asker<'_>) -> Usage {
+    let processes = Processes::list(ask.source);
+    let namespaces = processes.network_namespaces(ask.source);
+    let interfaces = net::interfaces(ask);
+    let elsewhere = net::elsewhere(ask, &namespaces, interfaces.at_least());
+    let sockets = ssh::Sockets::read(ask, &elsewhere);
+    let held = descriptors::read(ask, &processes, &sockets.worth_knowing());
     Usage {
         blocks: block::blocks(ask),
-        mounts: block::mounts(ask),
+        mounts: block::mounts(ask, &processes),
         shares: share::shares(ask),
         swaps: block::swaps(ask),
-        interfaces: net::interfaces(ask),
+        tables: tables::entries(ask),
+        zfs: block::zfs(ask),
+        elsewhere,
+        ssh: sockets.connections(ask, &held.sockets),
+        interfaces,
         displays: screen::displays(ask),
         inputs: inputs(ask),
         sounds: sounds(ask),
-        vfio_holders: vfio::holders(ask),
+        clients: held.clients,
+        vfio_holders: held.vfio,
+        attached: attached::attached(ask),
+        services: attached::services(ask),
     }
 }
 
@@ -40,42 +61,32 @@ pub(crate) fn class(
     ask: &mut Asker<'_>,
     class: &str,
     what: &str,
-    blind: &mut Vec<passthru_model::Blind>,
+    blind: &mut Vec<Blind>,
 ) -> Vec<(String, String)> {
-    let directory = format!("/sys/class/{class}");
+    links(ask, &format!("/sys/class/{class}"), what, blind)
+}
+
+/// The links in a directory with the paths they lead to.
+fn links(ask: &mut Asker<'_>, directory: &str, what: &str, blind: &mut Vec<Blind>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for name in ask.names(&directory, what, blind) {
+    for name in ask.names(directory, what, blind) {
         let path = format!("{directory}/{name}");
         match ask.source.link(&path) {
-            Ok(target) => found.push((name, join(&directory, &target))),
+            Ok(target) => found.push((name, join(directory, &target))),
             Err(error) if error.is_absent() || error == passthru_formats::Errno::EINVAL => {}
-            Err(error) => {
-                blind.push(passthru_model::Blind { what: what.to_owned(), path, error, count: 1 });
-            }
+            Err(error) => blind.push(Blind { what: what.to_owned(), path, error, count: 1 }),
         }
     }
     found
 }
 
-/// The process ids, in order.
-pub(crate) fn processes(ask: &mut Asker<'_>, what: &str, blind: &mut Vec<passthru_model::Blind>) -> Vec<u32> {
-    match ask.source.list("/proc") {
-        Ok(names) => {
-            let mut pids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
-            pids.sort_unstable();
-            pids
-        }
-        // A copy of a host without its processes says nothing about what they did.
-        Err(error) => {
-            blind.push(passthru_model::Blind {
-                what: format!("{what} of other processes"),
-                path: "/proc".into(),
-                error,
-                count: 1,
-            });
-            Vec::new()
-        }
-    }
+/// The USB device in a path, by its last interface: `1-2` of `…/1-2/1-2:1.0/…`.
+fn usb_device(path: &str) -> Option<String> {
+    path.rsplit('/').find_map(|part| {
+        let (device, _) = part.split_once(':')?;
+        let (bus, _) = device.split_once('-')?;
+        bus.bytes().all(|c| c.is_ascii_digit()).then(|| device.to_owned())
+    })
 }
 
 fn inputs(ask: &mut Asker<'_>) -> Seen<Input> {
@@ -89,16 +100,12 @@ fn inputs(ask: &mut Asker<'_>) -> Seen<Input> {
                 owner: owner(found.path),
                 keyboard: found.is_keyboard(),
                 pointer: found.is_pointer(),
+                usb: usb_device(found.path),
             })
             .collect(),
         Err(error) if error.is_absent() => Vec::new(),
         Err(error) => {
-            blind.push(passthru_model::Blind {
-                what: "keyboards and mice".into(),
-                path: PATH.into(),
-                error,
-                count: 1,
-            });
+            blind.push(Blind { what: "keyboards and mice".into(), path: PATH.into(), error, count: 1 });
             Vec::new()
         }
     };

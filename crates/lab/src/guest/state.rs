@@ -84,9 +84,20 @@ fn mounts(state: &mut State) {
             continue;
         }
         for line in text(&process.join("mounts")).lines() {
-            state.insert(format!("mount {line}"), "present".to_owned());
+            state.insert(format!("mount {}", without_sizes(line)), "present".to_owned());
         }
     }
+}
+
+/// devtmpfs gets a size that depends on how much memory was free at boot: another boot of
+/// the same machine would differ.
+fn without_sizes(line: &str) -> String {
+    let sized = |option: &&str| option.starts_with("size=") || option.starts_with("nr_inodes=");
+    let fields = line.split(' ').map(|field| {
+        let options: Vec<&str> = field.split(',').filter(|option| !sized(option)).collect();
+        options.join(",")
+    });
+    fields.collect::<Vec<_>>().join(" ")
 }
 
 fn process_ids() -> impl Iterator<Item = String> {

@@ -121,7 +121,8 @@ fn one_screen(lab: &Lab) -> Result<Outcome> {
 
 fn capture(lab: &Lab) -> Result<Outcome> {
     let file = "/run/lab/host.capture";
-    lab.passthru(["capture", "-o", file]).ok()?;
+    // With identifiers: the names of processes that have a device open are among them.
+    lab.passthru(["capture", "--with-identifiers", "-o", file]).ok()?;
     for arguments in [&["list", "--json"][..], &["list", "--groups"], &["list"]] {
         let live = lab.passthru(arguments.iter().copied()).ok()?;
         let replay = lab.passthru(["--from", file]).args(arguments.iter().copied()).ok()?;

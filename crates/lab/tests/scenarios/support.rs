@@ -5,12 +5,22 @@ use anyhow::{Context, Result, bail};
 use passthru_lab::agent::Output;
 use passthru_lab::disk;
 use passthru_lab::host::Lab;
-use passthru_lab::scenario::{Outcome, Scenario};
+use passthru_lab::scenario::{Outcome, Run, Scenario};
 use serde_json::Value;
 
 /// Declares a scenario.
 pub(crate) const fn scenario(name: &'static str, run: fn(&Lab) -> Result<Outcome>) -> Scenario {
-    Scenario { name, run }
+    Scenario { name, run: Run::Here(run) }
+}
+
+/// Declares a scenario that ends the host and boots it again.
+pub(crate) const fn rebooting(name: &'static str, run: fn(&mut Lab) -> Result<Outcome>) -> Scenario {
+    Scenario { name, run: Run::Rebooting(run) }
+}
+
+/// Whether everything is to be tried, however long it takes; else a slice of it.
+pub(crate) fn proof() -> bool {
+    std::env::var_os("PASSTHRU_LAB_PROOF").is_some_and(|value| value == "1")
 }
 
 /// The second VM, in the form that needs no operating system: firmware boots from the first

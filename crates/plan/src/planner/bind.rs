@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use passthru_model::lease::LEASE_VERSION;
 use passthru_model::plan::{Loss, NoPlan, PLAN_VERSION};
-use passthru_model::{Device, Fact, Intent, Lease, LeaseRecord, Plan, Reason, Refusal, Snapshot, Step};
+use passthru_model::{Device, Fact, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Snapshot, Step};
 use passthru_pci::Address;
 
-use super::{broken_lease, lease_of};
+use super::{broken_lease, lease_of, stuck_refusal};
 use crate::lending::{self, companions, firmware_mapping, iommu_refusal};
 use crate::uses::{Uses, is_vfio_driver};
 
@@ -20,13 +20,16 @@ pub struct BindWish<'a> {
     pub with_group: bool,
     /// The vfio driver.
     pub driver: &'a str,
-    /// Reasons that are overridden. [`Reason::RootFileSystem`] and [`Reason::Bridge`]
-    /// never are.
+    /// Reasons that are overridden. [`Reason::RootFileSystem`], [`Reason::Bridge`] and
+    /// [`Reason::Stuck`] never are.
     pub allow: &'a [Reason],
-    /// Leases that were found.
-    pub leases: &'a [LeaseRecord],
+    /// Leases and stuck devices that were found.
+    pub records: &'a Records,
     /// The time, in seconds since 1970, for the leases.
     pub now: u64,
+    /// The process for which the devices are bound, whose end gives them back; `None`
+    /// where a person binds them.
+    pub holder: Option<&'a Holder>,
 }
 
 /// Plans to give devices to the vfio driver.
@@ -42,7 +45,16 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     let mut refusals = Vec::new();
     let devices = closure(snapshot, wish, &mut refusals)?;
     for device in &devices {
+        let before = refusals.len();
         examine(snapshot, &uses, device, &mut refusals);
+        if bound_already(wish, device) {
+            // Nothing is done about it, and the kernel lets one machine only open its group: so
+            // who may use it without root need not see everything.
+            let mut kept = refusals.split_off(before);
+            kept.retain(|refusal| refusal.reason != Reason::NotSeen);
+            refusals.append(&mut kept);
+        }
+        refusals.extend(stuck_refusal(wish.records, device.address));
     }
     refusals.retain(|r| !wish.allow.contains(&r.reason) || never_overridden(r.reason));
     refusals.sort_by_key(|r| (r.device, r.reason));
@@ -61,11 +73,10 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     let mut changed = Vec::new();
     let mut leases = Vec::new();
     for device in &devices {
-        if let Some(no) = broken_lease(wish.leases, device.address) {
+        if let Some(no) = broken_lease(wish.records, device.address) {
             return Err(no);
         }
-        let on_target = device.driver.known().is_some_and(|d| **d == *wish.driver);
-        match (on_target, lease_of(wish.leases, device.address)) {
+        match (is_on(device, wish.driver), lease_of(wish.records, device.address)) {
             (true, Some(_)) => {
                 plan.notes.push(format!("{} is bound to {} already", device.address, wish.driver));
             }
@@ -95,10 +106,19 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     Ok(plan)
 }
 
+fn is_on(device: &Device, driver: &str) -> bool {
+    device.driver.known().is_some_and(|on| **on == *driver)
+}
+
+/// Whether it is on the wanted driver and has its lease.
+fn bound_already(wish: &BindWish<'_>, device: &Device) -> bool {
+    is_on(device, wish.driver) && lease_of(wish.records, device.address).is_some()
+}
+
 /// Reasons nobody may override: taking away the root file system is never wanted, and a
 /// bridge cannot be bound whatever one allows.
 const fn never_overridden(reason: Reason) -> bool {
-    matches!(reason, Reason::RootFileSystem | Reason::Bridge)
+    matches!(reason, Reason::RootFileSystem | Reason::Bridge | Reason::Stuck)
 }
 
 /// The devices that were named, with their companions where that was allowed.
@@ -235,6 +255,15 @@ pub(super) fn hint(reason: Reason, name: &str) -> String {
         Reason::RootFileSystem => "the host runs from it: it cannot be lent while this system is up".into(),
         Reason::Swap => "swapoff it first".into(),
         Reason::Holders => "take it out of what is stacked on it (LVM, md, dm-crypt) first".into(),
+        Reason::Fstab => "take the line out of that file first, or the next boot waits for it".into(),
+        Reason::Clients => "end that process first, or make it let go".into(),
+        Reason::SshConnection => {
+            format!("connect by another way than {name} first, or the connection ends")
+        }
+        Reason::NetworkNamespace => "stop the container first, or move the interface back".into(),
+        Reason::MediatedDevices => "remove the mediated devices first (write 1 to their `remove`)".into(),
+        Reason::Tpm => "the host measures its boot with it and may keep its keys in it".into(),
+        Reason::Watchdog => "stop the watchdog first, or the machine resets when nobody feeds it".into(),
         Reason::DefaultRoute => {
             format!("move the default route off {name} first, or you may lose the connection")
         }
@@ -280,7 +309,8 @@ fn lease(snapshot: &Snapshot, device: &Device, wish: &BindWish<'_>, adopted: boo
         vfio_driver: wish.driver.to_owned(),
         adopted,
         since: wish.now,
-        holder: None,
+        holder: wish.holder.cloned(),
+        granted: None,
     })
 }
 
@@ -313,7 +343,7 @@ fn steps(
     for lease in leases {
         let found = lease.original_override.clone().filter(|_| !cleared.contains(&lease.device));
         before.push((lease.device, found));
-        if let Some(old) = lease_of(wish.leases, lease.device) {
+        if let Some(old) = lease_of(wish.records, lease.device) {
             plan.steps.push(Step::CloseLease { lease: old.clone() });
         }
         plan.steps.push(Step::OpenLease { lease });

@@ -1,11 +1,12 @@
 //! Giving devices back to what they were on before.
 
 use passthru_model::plan::{NoPlan, PLAN_VERSION};
-use passthru_model::{Device, Fact, Intent, Lease, LeaseRecord, Plan, Reason, Refusal, Snapshot, Step};
+use passthru_model::{Device, Fact, Intent, Lease, Plan, Reason, Records, Refusal, Snapshot, Step};
 use passthru_pci::Address;
 
 use super::bind::hint;
-use super::{broken_lease, lease_of};
+use super::grant::put_back;
+use super::{broken_lease, lease_of, stuck_refusal};
 use crate::lending;
 use crate::uses::{Uses, is_vfio_driver};
 
@@ -28,8 +29,8 @@ pub struct ReleaseWish<'a> {
     /// Reasons that are overridden. [`Reason::Held`] never is: unbinding a held device
     /// hangs until its holder lets go.
     pub allow: &'a [Reason],
-    /// Leases that were found.
-    pub leases: &'a [LeaseRecord],
+    /// Leases and stuck devices that were found.
+    pub records: &'a Records,
 }
 
 /// Where one device goes back to.
@@ -60,9 +61,13 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
     let mut ways = Vec::new();
     let mut closed = Vec::new();
     for address in wish.devices {
-        let lease = lease_of(wish.leases, *address);
+        let lease = lease_of(wish.records, *address);
+        if let Some(refusal) = stuck_refusal(wish.records, *address) {
+            refusals.push(refusal);
+            continue;
+        }
         // With `adopt` somebody says where it goes, whatever the record said.
-        if let Some(no) = broken_lease(wish.leases, *address).filter(|_| wish.adopt.is_none()) {
+        if let Some(no) = broken_lease(wish.records, *address).filter(|_| wish.adopt.is_none()) {
             return Err(no);
         }
         let Some(device) = snapshot.device(*address) else {
@@ -105,6 +110,8 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
     if !refusals.is_empty() {
         return Err(NoPlan::Refused(refusals));
     }
+    let leases: Vec<&Lease> = ways.iter().filter_map(|way| way.lease).chain(closed.iter().copied()).collect();
+    put_back(wish.records, &leases, &mut plan);
     steps(snapshot, &ways, &closed, &mut plan);
     Ok(plan)
 }

@@ -24,6 +24,8 @@ pub(super) struct Named {
     pub(super) address: Address,
     /// Where the line puts it.
     pub(super) guest: GuestPlace,
+    /// The line wants it through an iommufd object.
+    pub(super) iommufd: bool,
 }
 
 /// A bridge on the line, as far as it matters for bus numbers.
@@ -127,7 +129,7 @@ impl Line {
                 }
                 _ => GuestPlace::Line { bus: props.get("bus").map(str::to_owned), addr },
             };
-            self.named.push(Named { address, guest });
+            self.named.push(Named { address, guest, iommufd: props.get("iommufd").is_some() });
         }
     }
 }

@@ -91,6 +91,9 @@ pub struct VmPlan {
     /// all the RAM the guest can come to have (`maxmem`), for every device once if
     /// the guest has an IOMMU, and 1 GiB. Unknown where [`Self::guest_memory`] is.
     pub locked_memory: Option<u64>,
+    /// The lent devices that the line opens through iommufd: by nodes of their own instead of
+    /// their groups'.
+    pub iommufd: Vec<Address>,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -199,6 +202,8 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
         already_named: true,
         guest: n.guest.clone(),
     }));
+    let iommufd = line.named.iter().filter(|n| n.iommufd && wish.devices.contains(&n.address));
+    let iommufd = iommufd.map(|n| n.address).collect();
     places.sort_by_key(|place| place.address);
     places.dedup_by_key(|place| place.address);
 
@@ -216,6 +221,7 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
         kind: Kind::Qemu { arch, at },
         guest_memory: memory.map(|(size, _)| size),
         locked_memory: memory.map(|(_, most)| memory::locked_limit(most, wish.devices.len(), &options)),
+        iommufd,
         notes,
     })
 }
@@ -237,6 +243,7 @@ fn plan_other(wish: &VmWish<'_>, kind: Kind) -> Result<VmPlan, VmError> {
         kind,
         guest_memory: None,
         locked_memory: None,
+        iommufd: Vec::new(),
         notes,
     })
 }

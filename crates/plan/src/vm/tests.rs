@@ -301,3 +301,17 @@ fn notes() {
     }
     assert!(plan("qemu-system-x86_64 -S -snapshot -preconfig", "01:00.0").notes.is_empty());
 }
+
+#[test]
+fn devices_that_the_line_opens_through_iommufd() {
+    let opened = |line: &str, devices: &str| {
+        let iommufd = plan(line, devices).iommufd;
+        iommufd.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let line = "qemu-system-x86_64 -M q35 -object iommufd,id=f0 -device vfio-pci,host=01:00.0,iommufd=f0 \
+         -device vfio-pci,host=02:00.0";
+    assert_eq!(opened(line, "01:00.0 02:00.0 03:00.0"), ["0000:01:00.0"]);
+    assert_eq!(opened(line, "02:00.0"), [""; 0]);
+    let json = r#"qemu-system-x86_64 -M q35 -device {"driver":"vfio-pci","host":"01:00.0","iommufd":"f0"}"#;
+    assert_eq!(opened(json, "01:00.0"), ["0000:01:00.0"]);
+}

@@ -2,7 +2,7 @@
 
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
-use passthru_model::{Intent, LeaseRecord, Plan, Reason};
+use passthru_model::{Intent, LeaseRecord, Plan, Reason, Records};
 use passthru_plan::planner::{BindWish, plan_bind};
 use passthru_testkit::fake::{Gives, Kernel, Part};
 
@@ -21,7 +21,15 @@ pub(crate) fn bind_with(
     leases: &[LeaseRecord],
 ) -> Result<Plan, NoPlan> {
     let devices: Vec<_> = devices.iter().map(|d| address(d)).collect();
-    let wish = BindWish { devices: &devices, with_group, driver: "vfio-pci", allow, leases, now: 1 };
+    let wish = BindWish {
+        devices: &devices,
+        with_group,
+        driver: "vfio-pci",
+        allow,
+        records: &Records::leases(leases.to_vec()),
+        now: 1,
+        holder: None,
+    };
     plan_bind(&kernel.snapshot(&devices), &wish)
 }
 
@@ -214,6 +222,7 @@ fn no_plan_without_facts() {
     let Err(NoPlan::Unknown(what)) = bind(&kernel, &[DISK], false, &[]) else { panic!() };
     assert_eq!(what, "driver_override of 0000:01:00.0: EIO (input/output error)");
     let kernel = host([nvme()]);
+    kernel.fail("/sys/bus/pci/devices/0000:01:00.0/modalias", Errno::EIO);
     kernel.fail("/sys/bus/pci/devices/0000:01:00.0/uevent", Errno::EIO);
     kernel.fail("/sys/bus/pci/devices/0000:01:00.0/class", Errno::EIO);
     assert_eq!(reasons(bind(&kernel, &[DISK], false, &[])), [("01:00.0".into(), Reason::NotSeen)]);
@@ -224,7 +233,8 @@ fn no_plan_without_facts() {
         with_group: false,
         driver: "vfio-pci",
         allow: &[],
-        leases: &[],
+        records: &Records::default(),
+        holder: None,
         now: 1,
     };
     assert!(matches!(plan_bind(&blind, &wish), Err(NoPlan::Unknown(_))));

@@ -7,10 +7,12 @@
 //! | `uses` | the chains from a device to what depends on it |
 //! | `lending` | the one-word judgement of `list` |
 //! | `bind` | plans and refusals of `bind` |
+//! | `grant` | letting a user use the nodes |
 //! | `release` | plans and refusals of `release` |
 //! | `select` | what a name means |
 
 mod bind;
+mod grant;
 mod lending;
 mod release;
 mod select;

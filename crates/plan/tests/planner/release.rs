@@ -2,7 +2,7 @@
 
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
-use passthru_model::{Lease, LeaseRecord, Plan, Reason, Step};
+use passthru_model::{Lease, LeaseRecord, Plan, Reason, Records, Step};
 use passthru_pci::Id;
 use passthru_plan::planner::{ReleaseTo, ReleaseWish, plan_release};
 use passthru_testkit::fake::{Kernel, Part};
@@ -18,7 +18,7 @@ fn release(
 ) -> Result<Plan, NoPlan> {
     let leases: Vec<_> = lease.into_iter().cloned().map(LeaseRecord::Valid).collect();
     let devices = [address(DISK)];
-    let wish = ReleaseWish { devices: &devices, adopt, allow, leases: &leases };
+    let wish = ReleaseWish { devices: &devices, adopt, allow, records: &Records::leases(leases) };
     plan_release(&kernel.snapshot(&devices), &wish)
 }
 
@@ -158,9 +158,10 @@ fn a_held_device() {
 
 #[test]
 fn a_lease_that_is_none() {
-    let leases = [LeaseRecord::Broken("0000:01:00.0.json".into(), "it is of version 2".into())];
+    let broken = LeaseRecord::Broken("0000:01:00.0.json".into(), "it is of version 2".into());
+    let records = Records::leases(vec![broken]);
     let devices = [address(DISK)];
-    let wish = |adopt| ReleaseWish { devices: &devices, adopt, allow: &[], leases: &leases };
+    let wish = |adopt| ReleaseWish { devices: &devices, adopt, allow: &[], records: &records };
     let snapshot = lent().snapshot(&devices);
     let Err(NoPlan::Unknown(what)) = plan_release(&snapshot, &wish(None)) else { panic!() };
     assert!(what.contains("it is of version 2"), "{what}");

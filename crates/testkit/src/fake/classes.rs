@@ -115,7 +115,10 @@ impl Machine {
     pub(super) fn interface(&self, name: &str, rest: &[&str]) -> Option<Node> {
         self.interfaces().find(|(_, found)| *found == name)?;
         match rest {
-            [] => directory(["flags", "operstate"].map(str::to_owned)),
+            [] => {
+                let upper = self.masters.get(name).map(|master| format!("upper_{master}"));
+                directory(["flags", "operstate"].map(str::to_owned).into_iter().chain(upper))
+            }
             ["operstate"] => file("up"),
             ["flags"] => file("0x1003"),
             ["master"] => Some(Node::Link(format!("../../../virtual/net/{}", self.masters.get(name)?))),

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use passthru_apply::target::{Hold, LockError, Target};
+use passthru_apply::target::{Hold, LockError, Target, WriteError};
 use passthru_formats::Errno;
 use passthru_host::source::{Output, Source, Stat};
-use passthru_model::{Rights, SourceKind};
+use passthru_model::{Access, Rights, SourceKind, Task};
 
 use super::Kernel;
-use super::fault::Way;
+use super::fault::{Effect, Way};
 use super::files::Node;
 use super::machine::{File, Machine};
 
@@ -35,6 +35,10 @@ impl Source for Kernel {
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         into.clear();
         self.caller.alive()?;
+        if let Some(task) = self.with(|machine| machine.wait_to_read(path)) {
+            self.caller.waits_in(path, task);
+            return Err(Errno::ETIMEDOUT);
+        }
         match self.with(|machine| machine.resolve(path))? {
             Node::File(_, mode) if mode & 0o444 == 0 => Err(Errno::EACCES),
             Node::File(bytes, _) => {
@@ -67,6 +71,12 @@ impl Source for Kernel {
         self.with(|machine| {
             let uid = machine.files.get(path).map_or(0, |file| file.uid);
             let stat = |mode, rdev, size| Stat { mode, uid, gid: 0, rdev, size };
+            if let (Some(access), Ok(Node::Device((_, minor)))) =
+                (machine.access.get(path).copied(), machine.resolve(path))
+            {
+                let mode = 0o020_000 | access.mode;
+                return Ok(Stat { mode, uid: access.uid, gid: access.gid, rdev: (240, minor), size: 0 });
+            }
             Ok(match machine.resolve(path)? {
                 Node::File(bytes, mode) => stat(0o100_000 | mode, (0, 0), bytes.len() as u64),
                 Node::Directory(_) => stat(0o040_755, (0, 0), 0),
@@ -100,22 +110,49 @@ impl Kernel {
         effect: impl FnOnce(&mut Machine) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let way = self.caller.begin(name).inspect_err(|_| self.bury())?;
+        self.go(way, within, effect)
+    }
+
+    /// What becomes of a call that goes this way.
+    fn go<T>(
+        &self,
+        way: Way,
+        within: impl FnOnce(&mut Machine),
+        effect: impl FnOnce(&mut Machine) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         if way == Way::CrashWithin {
             self.with(within);
             self.caller.die();
             self.bury();
             return Err(Errno::EIO);
         }
+        match way {
+            Way::Unplug(address) => self.with(|machine| machine.unplug(address)),
+            Way::Swap(address) => self.with(|machine| machine.swap(address)),
+            _ => {}
+        }
         let answer = self.with(effect);
         match way {
             Way::FailAfter(error) => answer.and(Err(error)),
-            Way::CrashAfter => {
+            Way::CrashAfter | Way::CrashHanging(_) => {
                 self.caller.die();
                 self.bury();
                 Err(Errno::EIO)
             }
             _ => answer,
         }
+    }
+
+    /// A write that does not come back.
+    fn hang(&self, effect: Effect, path: &str, text: &str) -> Task {
+        self.with(|machine| {
+            let late = matches!(effect, Effect::Late).then(|| (path.to_owned(), text.to_owned()));
+            if effect == Effect::AtOnce {
+                // What it answers, nobody hears.
+                let _ = machine.write(path, text);
+            }
+            machine.hang(path, text, late)
+        })
     }
 
     /// The kernel closes what the dead held open.
@@ -142,8 +179,45 @@ impl Kernel {
 }
 
 impl Target for Kernel {
-    fn write_attribute(&self, path: &str, text: &str) -> Result<(), Errno> {
-        self.call(|| format!("write {} to {path}", text.trim_end()), |_| {}, |m| m.write(path, text))
+    fn write_attribute(&self, path: &str, text: &str, _: Duration) -> Result<(), WriteError> {
+        let way = self.caller.begin(|| format!("write {} to {path}", text.trim_end()));
+        let way = way.inspect_err(|_| self.bury())?;
+        match way {
+            Way::Hang(effect) => return Err(WriteError::Stuck(self.hang(effect, path, text))),
+            Way::CrashHanging(effect) => {
+                let _ = self.hang(effect, path, text);
+            }
+            _ => {}
+        }
+        let write = |machine: &mut Machine| {
+            if matches!(way, Way::CrashHanging(_)) { Ok(()) } else { machine.write(path, text) }
+        };
+        self.go(way, |_| {}, write).map_err(|error| match error {
+            // What would never come back: the fake's way to say so. When it does, it goes on.
+            Errno::ETIMEDOUT => {
+                let late = Some((path.to_owned(), text.to_owned()));
+                WriteError::Stuck(self.with(|machine| machine.hang(path, text, late)))
+            }
+            error => WriteError::Failed(error),
+        })
+    }
+
+    fn waits(&self, path: &str) -> Option<Task> {
+        self.caller.waits(path)
+    }
+
+    fn set_access(&self, node: &str, access: &Access) -> Result<(), Errno> {
+        self.call(
+            || format!("chown {}:{} {node}, chmod {:o}", access.uid, access.gid, access.mode),
+            |_| {},
+            |machine| match machine.resolve(node)? {
+                Node::Device(_) => {
+                    machine.access.insert(node.to_owned(), *access);
+                    Ok(())
+                }
+                _ => Err(Errno::EOPNOTSUPP),
+            },
+        )
     }
 
     fn change(&self, argv: &[&str]) -> Result<Output, Errno> {
@@ -189,11 +263,20 @@ impl Target for Kernel {
             || format!("store {path}"),
             |machine| {
                 // The new file under its passing name.
+                if let Some(disk) = &machine.disk {
+                    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+                    let _ = disk.files.append(&format!("{directory}/.new-{name}"), &bytes[..bytes.len() / 2]);
+                    return;
+                }
                 let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
                 let half = File { bytes: bytes[..bytes.len() / 2].to_owned(), mode, uid: 0 };
                 machine.files.insert(format!("{directory}/.new-{name}"), half);
             },
             |machine| {
+                self.caller.room()?;
+                if let Some(disk) = &machine.disk {
+                    return disk.files.store(path, bytes, mode);
+                }
                 machine.file_can_be_made(path)?;
                 machine.links.remove(path);
                 machine.files.insert(path.to_owned(), File { bytes: bytes.to_owned(), mode, uid: 0 });
@@ -204,6 +287,10 @@ impl Target for Kernel {
 
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         let append = |machine: &mut Machine, bytes: &[u8]| {
+            self.caller.room()?;
+            if let Some(disk) = &machine.disk {
+                return disk.files.append(path, bytes);
+            }
             machine.file_can_be_made(path)?;
             if machine.links.contains_key(path) {
                 return Err(Errno::ELOOP);
@@ -215,7 +302,16 @@ impl Target for Kernel {
         self.call(
             || format!("append {} to {path}", String::from_utf8_lossy(bytes).trim_end()),
             |machine| {
-                let _ = append(machine, &bytes[..bytes.len() / 2]);
+                let whole =
+                    machine.disk.clone().map(|disk| (disk.at(path).metadata().map_or(0, |m| m.len()), disk));
+                match whole {
+                    // All of it, and then the end is lost.
+                    Some((before, disk)) => {
+                        let _ = append(machine, bytes);
+                        disk.cut(path, before + bytes.len() as u64 / 2);
+                    }
+                    None => drop(append(machine, &bytes[..bytes.len() / 2])),
+                }
             },
             |machine| append(machine, bytes),
         )
@@ -229,6 +325,13 @@ impl Target for Kernel {
                 if let Some(error) = machine.errors.get(path) {
                     return Err(*error);
                 }
+                // A full disk lets go of files; one that is read-only does not.
+                self.caller
+                    .room()
+                    .or_else(|error| if error == Errno::EROFS { Err(error) } else { Ok(()) })?;
+                if let Some(disk) = &machine.disk {
+                    return disk.files.remove(path);
+                }
                 machine.files.remove(path);
                 machine.links.remove(path);
                 Ok(())
@@ -241,12 +344,16 @@ impl Target for Kernel {
             || format!("mkdir {path}"),
             |_| {},
             |machine| {
+                if let Some(disk) = &machine.disk {
+                    return self.caller.room().and_then(|()| disk.files.make_directory(path));
+                }
                 if machine.directories.contains(path) {
                     return Ok(());
                 }
                 if machine.links.contains_key(path) || machine.files.contains_key(path) {
                     return Err(Errno::ENOTDIR);
                 }
+                self.caller.room()?;
                 machine.file_can_be_made(path)?;
                 machine.directories.insert(path.to_owned());
                 Ok(())
@@ -254,7 +361,13 @@ impl Target for Kernel {
         )
     }
 
-    fn lock(&self, path: &str, patience: Duration, about: &str) -> Result<Hold, LockError> {
+    fn lock(
+        &self,
+        path: &str,
+        patience: Duration,
+        about: &str,
+        waiting: &dyn Fn(&str),
+    ) -> Result<Hold, LockError> {
         let failed = |error| LockError::Failed { path: path.to_owned(), error };
         let start = Instant::now();
         // Counted once, however long it takes.
@@ -265,20 +378,40 @@ impl Target for Kernel {
             self.bury();
             return Err(failed(Errno::EIO));
         }
+        match way {
+            Way::Unplug(address) => self.with(|machine| machine.unplug(address)),
+            Way::Swap(address) => self.with(|machine| machine.swap(address)),
+            _ => {}
+        }
         let mut machine = self.machine();
+        let mut told = false;
         while machine.locks.contains_key(path) {
             let left = patience.saturating_sub(start.elapsed());
+            let note = machine.files.get(path).map(|f| String::from_utf8_lossy(&f.bytes).trim().to_owned());
+            let note = note.unwrap_or_default();
             if left.is_zero() {
-                let note =
-                    machine.files.get(path).map(|f| String::from_utf8_lossy(&f.bytes).trim().to_owned());
-                return Err(LockError::Busy { waited: patience, holder: note.unwrap_or_default() });
+                return Err(LockError::Busy { waited: patience, holder: note });
+            }
+            if !told {
+                told = true;
+                // It may look at the machine.
+                drop(machine);
+                waiting(&note);
+                machine = self.machine();
+                continue;
             }
             let waited = self.shared.changed.wait_timeout(machine, left);
             machine = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
-        machine.file_can_be_made(path).map_err(failed)?;
-        let note = File { bytes: about.as_bytes().to_owned(), mode: 0o600, uid: 0 };
-        machine.files.insert(path.to_owned(), note);
+        if let Some(disk) = machine.disk.clone() {
+            // The real one too; that it is let go of here is what `machine.locks` is for.
+            let held = disk.files.lock(path, Duration::ZERO, about, &|_| {})?;
+            drop(held);
+        } else {
+            machine.file_can_be_made(path).map_err(failed)?;
+            let note = File { bytes: about.as_bytes().to_owned(), mode: 0o600, uid: 0 };
+            machine.files.insert(path.to_owned(), note);
+        }
         let token = self.token(&mut machine);
         machine.locks.insert(path.to_owned(), token);
         drop(machine);

@@ -1,8 +1,22 @@
-//! Faults: the n-th call that changes something fails, or the process dies there.
+//! Faults: the n-th call that changes something fails or does not come back, the process
+//! dies there, or somebody pulls a card.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use passthru_formats::Errno;
+use passthru_model::Task;
+use passthru_pci::Address;
+
+/// When a write that hangs brings about what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// At once: only its end does not come.
+    AtOnce,
+    /// When it comes back.
+    Late,
+    /// Never.
+    Never,
+}
 
 /// What goes wrong at one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +32,18 @@ pub enum What {
     CrashWithin,
     /// The process dies after it, before it returns.
     CrashAfter,
+    /// A write does not come back within its limit ([`super::Kernel::come_back`] ends that).
+    /// Other calls are as always.
+    Hang(Effect),
+    /// The same, and the process dies before the limit is over.
+    CrashHanging(Effect),
+    /// From here on no file can be written: the disk is full (`ENOSPC`), or read-only
+    /// (`EROFS`), where none can be removed either.
+    Full(Errno),
+    /// Before it somebody pulls the card at this address.
+    Unplug(Address),
+    /// Before it somebody pulls the card at this address and puts another in at its place.
+    Swap(Address),
 }
 
 /// One fault.
@@ -42,7 +68,10 @@ struct Calls {
     count: usize,
     faults: Vec<Fault>,
     dead: bool,
+    full: Option<Errno>,
     made: Vec<String>,
+    /// The last read that did not come back, and who waits in it.
+    waits: Option<(String, Task)>,
 }
 
 /// How a call has to go.
@@ -52,6 +81,10 @@ pub(super) enum Way {
     FailAfter(Errno),
     CrashWithin,
     CrashAfter,
+    Hang(Effect),
+    CrashHanging(Effect),
+    Unplug(Address),
+    Swap(Address),
 }
 
 impl Caller {
@@ -88,7 +121,28 @@ impl Caller {
             }
             Some(What::CrashWithin) => Ok(Way::CrashWithin),
             Some(What::CrashAfter) => Ok(Way::CrashAfter),
+            Some(What::Hang(effect)) => Ok(Way::Hang(effect)),
+            Some(What::CrashHanging(effect)) => Ok(Way::CrashHanging(effect)),
+            Some(What::Full(error)) => {
+                state.full = Some(error);
+                Ok(Way::Through)
+            }
+            Some(What::Unplug(address)) => Ok(Way::Unplug(address)),
+            Some(What::Swap(address)) => Ok(Way::Swap(address)),
         }
+    }
+
+    /// Whether a file can still be written.
+    pub(super) fn room(&self) -> Result<(), Errno> {
+        self.state().full.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn waits_in(&self, path: &str, task: Task) {
+        self.state().waits = Some((path.to_owned(), task));
+    }
+
+    pub(super) fn waits(&self, path: &str) -> Option<Task> {
+        self.state().waits.clone().filter(|(read, _)| read == path).map(|(_, task)| task)
     }
 
     pub(super) fn die(&self) {

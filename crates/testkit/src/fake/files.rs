@@ -5,6 +5,9 @@ use passthru_pci::Address;
 
 use super::machine::{Function, Gives, Machine};
 
+/// When the machine was booted, in seconds since 1970.
+const BOOTED: u64 = 1_749_990_000;
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -242,7 +245,12 @@ impl Machine {
             ["swaps"] => text(self.swaps_table()),
             ["net", "route"] => text(self.routes(false)),
             ["net", "ipv6_route"] => text(self.routes(true)),
+            // Nobody is connected; a test puts another table here.
+            ["net", "tcp"] => text(
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+            ),
             ["bus", "input", "devices"] => text(self.input_devices()),
+            ["uptime"] => line(format!("{}.00 0.00", self.clock.saturating_sub(BOOTED))),
             ["cmdline"] => line("BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro intel_iommu=on"),
             ["sys", "kernel", "osrelease"] => line("6.12.0"),
             ["sys", "kernel", "random", "boot_id"] => line(&self.boot_id),
@@ -253,7 +261,9 @@ impl Machine {
                     [] => directory(["comm", "fd", "stat"]),
                     ["comm"] => line(&process.name),
                     ["stat"] => {
-                        line(format!("{pid} ({}) S 1 {}{}", process.name, "0 ".repeat(17), 1000 + pid))
+                        let state = if process.zombie { 'Z' } else { 'S' };
+                        let start = process.start.unwrap_or(1000 + u64::from(pid));
+                        line(format!("{pid} ({}) {state} 1 {}{start}", process.name, "0 ".repeat(17)))
                     }
                     ["fd"] => directory((0..process.holds.len() + 3).map(|fd| fd.to_string())),
                     ["fd", fd] => match fd.parse::<usize>().ok()? {

@@ -36,21 +36,30 @@ impl Machine {
         if let Some(error) = self.errors.get(path) {
             return Err(*error);
         }
+        if let Some(found) = self.disk.as_ref().and_then(|disk| disk.node(path)) {
+            return found;
+        }
         if let Some(file) = self.files.get(path) {
             return Ok(Node::File(file.bytes.clone(), file.mode));
         }
         if let Some(target) = self.links.get(path) {
             return Ok(Node::Link(target.clone()));
         }
-        if self.directories.contains(path) {
-            let all = self.files.keys().chain(self.links.keys()).chain(&self.directories);
-            let inside = all.filter(|p| parent(p) == path).filter_map(|p| p.rsplit('/').next());
-            let mut names: Vec<String> = inside.map(str::to_owned).collect();
-            names.sort_unstable();
-            return Ok(Node::Directory(names));
-        }
         let parts: Vec<&str> = path.split('/').skip(1).collect();
-        self.at(&parts).ok_or(Errno::ENOENT)
+        let shown = self.at(&parts);
+        let mut names = match shown {
+            Some(Node::Directory(names)) => names,
+            None if self.directories.contains(path) => Vec::new(),
+            other => return other.ok_or(Errno::ENOENT),
+        };
+        // What was put into a directory that the machine has anyway is in it as well.
+        let all = self.files.keys().chain(self.links.keys()).chain(&self.directories);
+        names.extend(
+            all.filter(|p| parent(p) == path).filter_map(|p| p.rsplit('/').next()).map(str::to_owned),
+        );
+        names.sort_unstable();
+        names.dedup();
+        Ok(Node::Directory(names))
     }
 
     /// What stands at a path, links followed.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::Errno;
+use passthru_model::Access;
 use passthru_pci::{Address, Class, Id};
 
 /// One PCI function.
@@ -127,6 +128,29 @@ pub struct Process {
     pub name: String,
     /// What its descriptors lead to.
     pub holds: Vec<String>,
+    /// Its start time in clock ticks since boot; `None` for one that goes with its id.
+    pub start: Option<u64>,
+    /// It has ended and waits to be collected.
+    pub zombie: bool,
+}
+
+impl Process {
+    /// One that holds nothing.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+}
+
+/// A process of ours that waits in the kernel for a function's lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hang {
+    /// The process.
+    pub pid: u32,
+    /// The function.
+    pub device: Address,
+    /// What it writes when it comes back: path and text.
+    pub late: Option<(String, String)>,
 }
 
 /// A regular file.
@@ -173,6 +197,14 @@ pub struct Machine {
     pub errors: BTreeMap<String, Errno>,
     /// What the host lost: a disk under a mount, an interface under a route.
     pub damage: Vec<String>,
+    /// Writes and reads that hang.
+    pub hangs: Vec<Hang>,
+    /// How many reads had to wait for the lock of a device on which something hangs.
+    pub hanging_reads: usize,
+    /// Owner and mode of device nodes that somebody changed.
+    pub access: BTreeMap<String, Access>,
+    /// Where `/run/passthru` is kept in real files.
+    pub(super) disk: Option<std::sync::Arc<super::disk::Disk>>,
     /// Disks that are held: node, token.
     pub(super) holds: Vec<(String, u64)>,
     /// Locks that are held: path, token.
@@ -201,12 +233,16 @@ impl Default for Machine {
             swaps: Vec::new(),
             default_routes: Vec::new(),
             masters: BTreeMap::new(),
-            processes: [(1, Process { name: "systemd".into(), holds: Vec::new() })].into(),
+            processes: [(1, Process::named("systemd"))].into(),
             files: BTreeMap::new(),
             directories: ["/run".to_owned()].into(),
             links: BTreeMap::new(),
             errors: BTreeMap::new(),
             damage: Vec::new(),
+            hangs: Vec::new(),
+            hanging_reads: 0,
+            access: BTreeMap::new(),
+            disk: None,
             holds: Vec::new(),
             locks: BTreeMap::new(),
             tokens: 0,

@@ -186,7 +186,7 @@ impl Kernel {
             if machine.not_viable(group).is_some() {
                 return Err(Errno::EPERM);
             }
-            let new = || Process { name: "qemu-system-x86".into(), holds: Vec::new() };
+            let new = || Process::named("qemu-system-x86");
             let process = machine.processes.entry(pid).or_insert_with(new);
             process.holds.push(format!("/dev/vfio/{group}"));
             Ok(())
@@ -208,23 +208,34 @@ impl Kernel {
         self.with(|machine| machine.end(pid));
     }
 
+    /// What hangs on a function comes back, in the order in which it began to hang; writes
+    /// that are late take effect now.
+    pub fn come_back(&self, device: Address) {
+        self.with(|machine| machine.come_back(device));
+    }
+
     /// The card is pulled: true surprise removal.
     pub fn unplug(&self, address: Address) {
         self.with(|machine| machine.unplug(address));
     }
 
+    /// Puts a link somewhere, directories and all.
+    pub fn put_link(&self, path: &str, target: &str) {
+        self.with(|machine| {
+            machine.make_above(path);
+            machine.links.insert(path.to_owned(), target.to_owned());
+        });
+    }
+
+    /// The card is pulled, and another one is plugged in at its place.
+    pub fn swap(&self, address: Address) {
+        self.with(|machine| machine.swap(address));
+    }
+
     /// Puts a file somewhere, directories and all.
     pub fn put_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         self.with(|machine| {
-            let mut above = path;
-            while let Some((directory, _)) = above.rsplit_once('/').filter(|(d, _)| !d.is_empty()) {
-                // `/proc` and the like are there without us.
-                let parts: Vec<&str> = directory.split('/').skip(1).collect();
-                if machine.at(&parts).is_none() {
-                    machine.directories.insert(directory.to_owned());
-                }
-                above = directory;
-            }
+            machine.make_above(path);
             machine.files.insert(path.to_owned(), File { bytes: bytes.into(), mode: 0o644, uid: 0 });
         });
     }
@@ -242,6 +253,19 @@ impl Kernel {
 }
 
 impl Machine {
+    /// The directories above a path.
+    fn make_above(&mut self, path: &str) {
+        let mut above = path;
+        while let Some((directory, _)) = above.rsplit_once('/').filter(|(d, _)| !d.is_empty()) {
+            // `/proc` and the like are there without us.
+            let parts: Vec<&str> = directory.split('/').skip(1).collect();
+            if self.at(&parts).is_none() {
+                self.directories.insert(directory.to_owned());
+            }
+            above = directory;
+        }
+    }
+
     fn claim(&self, name: &str) -> Result<(u32, u32), Errno> {
         let number = self.block_number(name).ok_or(Errno::ENXIO)?;
         let held = |held: &str| self.holds.iter().any(|(node, _)| node.strip_prefix("/dev/") == Some(held));

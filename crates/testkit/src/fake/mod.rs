@@ -8,6 +8,7 @@
 //! | `lookup` | from a path to what stands there |
 //! | [`files`], `classes` | how it looks through `/sys`, `/proc`, `/dev`, `/run` |
 //! | `door` | [`Source`](passthru_host::source::Source) and [`Target`](passthru_apply::target::Target) |
+//! | `disk` | `/run/passthru` as real files |
 //! | [`fault`] | failing and dying at the n-th change |
 //! | [`state`] | what has to be as it was |
 //! | `make` | making machines, and what people do on them meanwhile |
@@ -17,6 +18,7 @@
 //! every call of the handle fails, so that no destructor can cheat.
 
 mod classes;
+mod disk;
 mod door;
 pub mod fault;
 pub mod files;
@@ -34,7 +36,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use passthru_model::{DetailOf, Snapshot, Wants};
 use passthru_pci::Address;
 
-pub use fault::{Fault, What};
+pub use fault::{Effect, Fault, What};
 pub use machine::{Driver, Function, Gives, Machine};
 pub use make::Part;
 pub use state::State;
@@ -90,7 +92,36 @@ impl Kernel {
     /// A machine of its own in the same state, and its first process.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self::new(self.machine().clone())
+        let mut machine = self.machine().clone();
+        if let Some(disk) = &mut machine.disk {
+            *disk = Arc::new(disk.copy().unwrap_or_else(|error| panic!("{error}")));
+        }
+        Self::new(machine)
+    }
+
+    /// As [`Kernel::copy`], with `/run/passthru` as real files in a directory of its own below
+    /// this one.
+    ///
+    /// # Panics
+    /// Where they cannot be made.
+    #[must_use]
+    pub fn on_disk(&self, above: &std::path::Path) -> Self {
+        let copy = self.copy();
+        let disk = disk::Disk::new(above).unwrap_or_else(|error| panic!("{error}"));
+        copy.with(|machine| {
+            let ours = |path: &str| path.starts_with("/run/passthru");
+            for directory in machine.directories.iter().filter(|path| ours(path)) {
+                disk.files.make_directory(directory).unwrap_or_else(|error| panic!("{error}"));
+            }
+            machine.directories.retain(|path| !ours(path));
+            for (path, file) in machine.files.iter().filter(|(path, _)| ours(path)) {
+                let stored = disk.files.store(path, &file.bytes, file.mode);
+                stored.unwrap_or_else(|error| panic!("{error}"));
+            }
+            machine.files.retain(|path, _| !ours(path));
+            machine.disk = Some(Arc::new(disk));
+        });
+        copy
     }
 
     /// As [`Kernel::copy`]; something goes wrong for the process.

@@ -3,10 +3,11 @@
 //! that were seen in the lab.
 
 use passthru_formats::Errno;
+use passthru_model::Task;
 use passthru_pci::{Address, Id};
 use passthru_plan::uses::is_vfio_driver;
 
-use super::machine::{Function, Gives, Machine};
+use super::machine::{Function, Gives, Hang, Machine, Process};
 use super::make::Part;
 
 /// The longest override (`drivers/base/driver.c`, `driver_set_override`).
@@ -50,7 +51,12 @@ impl Machine {
     }
 
     fn write_to(&mut self, address: Address, attribute: &str, text: &str) -> Result<(), Errno> {
+        let locked = self.is_locked(address);
         let function = self.functions.get_mut(&address).ok_or(Errno::ENOENT)?;
+        if locked && matches!(attribute, "driver_override" | "sriov_numvfs") {
+            // The device's lock is held by a write that does not come back.
+            return Err(Errno::ETIMEDOUT);
+        }
         match attribute {
             // A zero-length write never reaches the attribute.
             "driver_override" if text.is_empty() => Ok(()),
@@ -73,6 +79,10 @@ impl Machine {
     /// `drivers_probe`: success says nothing; any failing probe comes back as `EINVAL`.
     fn drivers_probe(&mut self, text: &str) -> Result<(), Errno> {
         let address = self.named(text)?;
+        if self.is_locked(address) {
+            // `device_attach` waits for the device's lock.
+            return Err(Errno::ETIMEDOUT);
+        }
         self.attach(address).map_err(|_| Errno::EINVAL)
     }
 
@@ -96,6 +106,9 @@ impl Machine {
 
     /// `bind`: the driver must be one that matches; its own error comes back.
     fn bind(&mut self, address: Address, driver: &str) -> Result<(), Errno> {
+        if self.is_locked(address) {
+            return Err(Errno::ETIMEDOUT);
+        }
         let function = self.functions.get(&address).ok_or(Errno::ENODEV)?;
         let wanted = function.driver_override.as_ref().or(function.host_driver.as_ref());
         if function.driver.is_some() || function.stuck || wanted.is_none_or(|w| w != driver) {
@@ -135,6 +148,10 @@ impl Machine {
         let function = self.functions.get(&address).ok_or(Errno::ENODEV)?;
         if function.driver.as_deref() != Some(driver) {
             return Err(Errno::ENODEV);
+        }
+        if self.is_locked(address) {
+            // `device_release_driver_internal` waits for the device's lock.
+            return Err(Errno::ETIMEDOUT);
         }
         let held = is_vfio_driver(driver) && function.group.is_some_and(|group| self.is_held(group));
         let vfs: Vec<Address> = self.virtual_functions(address).collect();
@@ -229,7 +246,9 @@ impl Machine {
         }
         for driver in new {
             let waits = |f: &&Function| {
-                f.driver.is_none() && f.driver_override.as_ref().or(f.host_driver.as_ref()) == Some(&driver)
+                f.driver.is_none()
+                    && f.driver_override.as_ref().or(f.host_driver.as_ref()) == Some(&driver)
+                    && !self.is_locked(f.address)
             };
             let waiting: Vec<Address> = self.functions.values().filter(waits).map(|f| f.address).collect();
             for address in waiting {
@@ -296,15 +315,71 @@ impl Machine {
         self.functions.remove(&address);
     }
 
+    /// Another card is put in where one was: nothing of the old one is left, and its host
+    /// driver takes it, where one is loaded.
+    pub(super) fn swap(&mut self, address: Address) {
+        let Some(old) = self.functions.get(&address).cloned() else { return };
+        self.unplug(address);
+        let id = Id { vendor: old.id.vendor, device: old.id.device ^ 0x55 };
+        let stuck = false;
+        self.put(Part { function: Function { id, driver: None, driver_override: None, stuck, ..old } });
+        let _ = self.attach(address);
+    }
+
+    /// Whether somebody has the lock of a function, and does not give it back.
+    pub(super) fn is_locked(&self, device: Address) -> bool {
+        self.functions.get(&device).is_some_and(|f| f.stuck) || self.hangs.iter().any(|h| h.device == device)
+    }
+
+    /// A read that waits for a function's lock (`drivers/pci/pci-sysfs.c`,
+    /// `driver_override_show`; `drivers/pci/iov.c`, `sriov_numvfs_show`), and whether it
+    /// comes back: if not, the process that waits.
+    pub(super) fn wait_to_read(&mut self, path: &str) -> Option<Task> {
+        let rest = path.strip_suffix("/driver_override").or_else(|| path.strip_suffix("/sriov_numvfs"))?;
+        let device = rest.rsplit('/').next().and_then(Address::from_sysfs)?;
+        if !self.is_locked(device) {
+            return None;
+        }
+        self.hanging_reads += 1;
+        Some(self.hang(path, "", None))
+    }
+
+    /// A call about a function that will not come back: whoever makes it is a process that
+    /// waits. `late` is what it writes when it comes back after all.
+    pub(super) fn hang(&mut self, path: &str, text: &str, late: Option<(String, String)>) -> Task {
+        let pid = self.processes.keys().max().map_or(9000, |last| last + 1).max(9000);
+        let device = path.split('/').find_map(Address::from_sysfs).or_else(|| Address::from_sysfs(text));
+        self.hangs.extend(device.map(|device| Hang { pid, device, late }));
+        self.processes.insert(pid, Process::named("passthru"));
+        Task { pid, start: u64::from(1000 + pid), waits_in: "vfio_unregister_group_dev".into() }
+    }
+
+    /// What hangs on a function comes back.
+    pub(super) fn come_back(&mut self, device: Address) {
+        if let Some(function) = self.functions.get_mut(&device) {
+            function.stuck = false;
+        }
+        let back: Vec<Hang> = self.hangs.extract_if(.., |hang| hang.device == device).collect();
+        for hang in back {
+            self.processes.remove(&hang.pid);
+            if let Some((path, text)) = hang.late {
+                // What the kernel answers, nobody hears any more.
+                let _ = self.write(&path, &text);
+            }
+        }
+    }
+
     /// A process lets go of everything: an unbind that hung goes on.
     pub(super) fn end(&mut self, pid: u32) {
         self.processes.remove(&pid);
-        let groups: Vec<u32> = self.functions.values().filter_map(|f| f.group).collect();
-        let free: Vec<u32> = groups.into_iter().filter(|g| !self.is_held(*g)).collect();
-        for function in self.functions.values_mut() {
-            if function.group.is_some_and(|g| free.contains(&g)) {
-                function.stuck = false;
-            }
+        let free: Vec<Address> = self
+            .functions
+            .values()
+            .filter(|f| f.stuck && f.group.is_some_and(|group| !self.is_held(group)))
+            .map(|f| f.address)
+            .collect();
+        for device in free {
+            self.come_back(device);
         }
     }
 }

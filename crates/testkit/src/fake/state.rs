@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use passthru_model::Access;
 use passthru_pci::Address;
 
 use super::machine::Machine;
+
+/// How the kernel makes a group's node (`drivers/vfio/group.c`; devtmpfs's default).
+pub(super) const MADE: Access = Access { uid: 0, gid: 0, mode: 0o600 };
 
 /// The part of a machine that passthru answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct State {
     pub functions: BTreeMap<Address, (Option<String>, Option<String>)>,
     /// Groups with a node below `/dev/vfio`.
     pub nodes: BTreeSet<u32>,
+    /// Owner and mode of nodes that are not as the kernel made them.
+    pub access: BTreeMap<String, Access>,
     /// Leases and the journal: every file below `/run/passthru` but the lock.
     pub books: BTreeMap<String, String>,
     /// What the host lost.
@@ -38,8 +44,16 @@ impl State {
                 .map(|f| (f.address, (f.driver.clone(), f.driver_override.clone())))
                 .collect(),
             nodes: machine.vfio_groups(),
+            access: machine
+                .access
+                .iter()
+                .filter(|(node, access)| **access != MADE && machine.resolve(node).is_ok())
+                .map(|(node, access)| (node.clone(), *access))
+                .collect(),
             books: files
-                .map(|(path, file)| (path.clone(), String::from_utf8_lossy(&file.bytes).into_owned()))
+                .map(|(path, file)| (path.clone(), file.bytes.clone()))
+                .chain(machine.disk.iter().flat_map(|disk| disk.all()).filter(|(path, _)| kept(path)))
+                .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
                 .collect(),
             damage: machine.damage.clone(),
             held: machine.holds.len() + machine.locks.len(),
@@ -59,6 +73,9 @@ impl State {
         }
         if self.nodes != now.nodes {
             found.push(format!("nodes: were {:?}, are {:?}", self.nodes, now.nodes));
+        }
+        if self.access != now.access {
+            found.push(format!("access to nodes: was {:?}, is {:?}", self.access, now.access));
         }
         let books: BTreeSet<_> = self.books.keys().chain(now.books.keys()).collect();
         for path in books {

@@ -1,6 +1,6 @@
 //! The fake kernel against what was seen of the real one (`kernel.md` 1 and 3, marked [L]).
 
-use passthru_apply::target::Target;
+use passthru_apply::target::{Target, WriteError};
 use passthru_formats::Errno;
 use passthru_host::source::{Source, read_text};
 use passthru_pci::Address;
@@ -19,7 +19,11 @@ fn kernel() -> Kernel {
 }
 
 fn write(kernel: &Kernel, path: &str, text: &str) -> Result<(), Errno> {
-    kernel.write_attribute(path, text)
+    let limit = std::time::Duration::ZERO;
+    kernel.write_attribute(path, text, limit).map_err(|error| match error {
+        WriteError::Failed(error) => error,
+        WriteError::Stuck(_) => Errno::ETIMEDOUT,
+    })
 }
 
 fn driver(kernel: &Kernel, device: &str) -> Option<String> {
@@ -100,10 +104,13 @@ fn groups_and_holders() {
     let unbind = format!("{AT}/driver/unbind");
     assert_eq!(write(&kernel, &unbind, "0000:01:00.0"), Err(Errno::ETIMEDOUT));
     assert_eq!(driver(&kernel, "0000:01:00.0"), None);
-    write(&kernel, &format!("{AT}/driver_override"), "igb").unwrap();
-    write(&kernel, PROBE, "0000:01:00.0").unwrap();
+    // Who wants the device's lock next hangs as well.
+    assert_eq!(write(&kernel, &format!("{AT}/driver_override"), "igb"), Err(Errno::ETIMEDOUT));
+    assert_eq!(write(&kernel, PROBE, "0000:01:00.0"), Err(Errno::ETIMEDOUT));
     assert_eq!(driver(&kernel, "0000:01:00.0"), None, "its old driver has not let go");
     kernel.end(77);
+    assert_eq!(kernel.with(|m| m.hangs.clone()), [], "who waited came back");
+    write(&kernel, &format!("{AT}/driver_override"), "igb").unwrap();
     write(&kernel, PROBE, "0000:01:00.0").unwrap();
     assert_eq!(driver(&kernel, "0000:01:00.0").as_deref(), Some("igb"));
     // The group is owned: no host driver for a member.
@@ -141,7 +148,7 @@ fn the_dead() {
     let machine = kernel();
     let dead = machine.process_with([Fault { at: 1, what: What::CrashBefore }]);
     machine.with(|m| m.directories.insert("/run/passthru".into()));
-    let lock = dead.lock("/run/passthru/lock", std::time::Duration::ZERO, "x").unwrap();
+    let lock = dead.lock("/run/passthru/lock", std::time::Duration::ZERO, "x", &|_| {}).unwrap();
     assert_eq!(machine.state().held, 1);
     assert_eq!(write(&dead, PROBE, "0000:01:00.0"), Err(Errno::EIO));
     assert!(dead.is_dead());

@@ -1,8 +1,6 @@
 //! From the description of a host to the fake kernel.
 
-use std::time::Duration;
-
-use passthru_apply::books;
+use passthru_apply::books::{self, Patience};
 use passthru_model::Lease;
 use passthru_model::lease::LEASE_VERSION;
 use passthru_pci::Address;
@@ -154,8 +152,9 @@ impl FunctionSpec {
                 adopted: false,
                 since: 1_749_000_000,
                 holder: None,
+                granted: None,
             };
-            let written = books::lock(kernel, Duration::ZERO, "test").and_then(|g| g.write_lease(&lease));
+            let written = books::lock(kernel, Patience::NONE, "test").and_then(|g| g.write_lease(&lease));
             written.unwrap_or_else(|error| panic!("{error}"));
         }
     }

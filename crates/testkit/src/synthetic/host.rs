@@ -181,6 +181,10 @@ fn proc(tree: &mut Tree) -> io::Result<()> {
              eth0\t00000000\t0100000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n",
         ),
         (
+            "net/tcp",
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+        ),
+        (
             "net/ipv6_route",
             "00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
              fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n",

@@ -1,0 +1,143 @@
+//! Somebody pulls a card at any call of a change (true surprise removal: nobody asked the
+//! host), and perhaps plugs another one in at its place: nothing is written to that one,
+//! the other devices of the change are as they were, and nothing is left in the books.
+
+use passthru_apply::books;
+use passthru_apply::journal::JOURNAL;
+use passthru_apply::transaction::ChangeError;
+use passthru_model::LeaseRecord;
+use passthru_pci::Address;
+use passthru_testkit::fake::{Fault, Kernel, What};
+use proptest::prelude::*;
+
+use crate::support::{CRASHES, How, Scene, clean_up, count, of_scenes, release, stride};
+
+/// The calls before the plan is made under the lock: three directories, the lock.
+const PLANNED: usize = 4;
+
+/// What is not as in a kernel, of everything but a device.
+fn others(wanted: &Kernel, kernel: &Kernel, device: Address) -> Vec<String> {
+    let [one, two] = [wanted, kernel].map(|kernel| {
+        let copy = kernel.copy();
+        copy.with(|m| {
+            m.functions.remove(&device);
+            m.files.retain(|path, _| !path.contains(&device.to_string()));
+            m.damage.clear();
+        });
+        copy
+    });
+    let mut left = one.state().differences(&two.state());
+    left.retain(|line| !line.starts_with("nodes:"));
+    left
+}
+
+/// Its lease, if there is one.
+fn lease(kernel: &Kernel, device: Address) -> Option<LeaseRecord> {
+    let name = format!("{device}.json");
+    books::leases(kernel).unwrap().into_iter().find(|record| match record {
+        LeaseRecord::Valid(lease) => lease.device == device,
+        LeaseRecord::Broken(broken, _) => *broken == name,
+    })
+}
+
+/// The calls at which a device can be pulled: not in the middle of a write to it, of which
+/// nobody can know to whom it went.
+fn calls(scene: &Scene, device: Address) -> Vec<usize> {
+    let made = scene.last.made();
+    let about = |call: &String| call.starts_with("write ") && call.contains(&device.to_string());
+    (0..made.len()).filter(|at| !about(&made[*at])).collect()
+}
+
+/// After the change, whatever came of it: who looks after it, and gives back what is lent.
+fn check(scene: &Scene, kernel: &Kernel, faults: &[Fault], device: Address) -> Result<(), TestCaseError> {
+    let told = || scene.told(kernel, faults);
+    let there = |kernel: &Kernel| {
+        kernel.with(|m| m.functions.get(&device).map(|f| (f.driver.clone(), f.driver_override.clone())))
+    };
+    let found = there(kernel);
+    let next = kernel.process();
+    let recovered = clean_up(&next);
+    prop_assert!(recovered.is_ok(), "{recovered:?}: {}\nthen {:#?}", told(), next.made());
+    prop_assert!(next.file(JOURNAL).is_none(), "the journal is still there: {}", told());
+    let first = others(&scene.first, &next, device);
+    let last = others(&scene.last, &next, device);
+    prop_assert!(
+        first.is_empty() || last.is_empty(),
+        "neither {first:#?} nor {last:#?}: {}\nthen {:#?}",
+        told(),
+        next.made()
+    );
+    let lent: Vec<_> = scene.plan.devices.iter().copied().filter(|d| lease(&next, *d).is_some()).collect();
+    let released = release(&next, &lent);
+    prop_assert!(released.is_ok(), "{released:?}: {}", told());
+    prop_assert!(lease(&next, device).is_none(), "a lease is left: {}", told());
+    prop_assert_eq!(found, there(&next), "something was written to it: {}", told());
+    Ok(())
+}
+
+#[test]
+fn a_card_pulled_at_any_call() {
+    of_scenes("pulled", 3, |scene, cases| {
+        for at in 0..scene.calls {
+            for device in &scene.plan.devices {
+                count(cases);
+                let faults = [Fault { at, what: What::Unplug(*device) }];
+                let (kernel, result) = scene.with(faults);
+                if result.is_ok() {
+                    // After its last step, or it was nothing that the change was about.
+                    prop_assert!(kernel.file(JOURNAL).is_none(), "{}", scene.told(&kernel, &faults));
+                }
+                check(scene, &kernel, &faults, *device)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn another_card_at_its_place_at_any_call() {
+    of_scenes("another at its place", 3, |scene, cases| {
+        for device in &scene.plan.devices {
+            for at in calls(scene, *device) {
+                count(cases);
+                let faults = [Fault { at, what: What::Swap(*device) }];
+                let kernel = scene.first.copy_with(faults);
+                let how = How { shown: Some(&scene.plan), ..How::default() };
+                let result = scene.change.run_with(&kernel, how);
+                if at < PLANNED {
+                    // What somebody agreed to was about the other one.
+                    prop_assert!(matches!(result, Err(ChangeError::Stale)), "{result:?}");
+                }
+                let made = kernel.made();
+                let written: Vec<_> = made[at..]
+                    .iter()
+                    .filter(|call| call.starts_with("write ") && call.contains(&device.to_string()))
+                    .collect();
+                prop_assert!(
+                    written.is_empty(),
+                    "written to another device: {}",
+                    scene.told(&kernel, &faults)
+                );
+                check(scene, &kernel, &faults, *device)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Between a crash and whoever looks after it.
+#[test]
+fn another_card_at_its_place_after_a_crash() {
+    of_scenes("a crash, then another at its place", 5, |scene, cases| {
+        for device in &scene.plan.devices {
+            for at in (0..scene.calls).step_by(stride()) {
+                count(cases);
+                let faults = [Fault { at, what: CRASHES[at % 3] }];
+                let (dead, _) = scene.with(faults);
+                dead.swap(*device);
+                check(scene, &dead, &faults, *device)?;
+            }
+        }
+        Ok(())
+    });
+}

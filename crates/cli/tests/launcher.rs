@@ -1,0 +1,134 @@
+//! The gate through which virtual machines are started, with the real program as the
+//! launcher: nothing starts before "go", what cannot start is said, and what starts is as if
+//! it had been started directly.
+
+#![allow(clippy::disallowed_methods, reason = "a test that makes files")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use passthru_apply::launcher::{Order, Rights, Waiting, start_with};
+use passthru_apply::vm::{End, Running, StartError, Watch};
+
+fn order(argv: &[&str]) -> Order {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    Order { argv, environment: Vec::new(), locked_memory: None, rights: None }
+}
+
+fn launch(order: &Order) -> Result<Waiting, StartError> {
+    start_with(Path::new(env!("CARGO_BIN_EXE_passthru")), order)
+}
+
+fn end(running: Running) -> End {
+    let mut watch = Watch::start().unwrap();
+    running.wait(&mut watch, Duration::from_secs(20), &mut || {}).unwrap()
+}
+
+fn script(text: &str) -> Order {
+    order(&["sh", "-c", text])
+}
+
+#[test]
+fn nothing_starts_before_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = directory.path().join("mark");
+    let touch = script(&format!("echo $$ > {}; exit 7", mark.display()));
+    launch(&touch).unwrap().give_up();
+    // Whoever would have said it is gone: the socket closes.
+    drop(launch(&touch).unwrap());
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!mark.exists());
+    let waiting = launch(&touch).unwrap();
+    let id = waiting.id();
+    assert_eq!(end(waiting.go().unwrap()), End::Code(7));
+    // The process that was named before is the program.
+    assert_eq!(fs::read_to_string(&mark).unwrap().trim(), id.to_string());
+}
+
+#[test]
+fn what_cannot_start_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = directory.path().join("plain");
+    fs::write(&plain, "nothing").unwrap();
+    for missing in ["/not/there", "passthru-test-no-such-program", ""] {
+        let error = launch(&order(&[missing])).unwrap().go().unwrap_err();
+        assert!(matches!(error, StartError::NotFound { .. }), "{missing}: {error}");
+    }
+    for wrong in [plain.to_str().unwrap(), "/"] {
+        let error = launch(&order(&[wrong])).unwrap().go().unwrap_err();
+        assert!(matches!(error, StartError::NotExecutable { .. }), "{wrong}: {error}");
+    }
+    // A signal ends it before: nobody takes that for a machine that ran.
+    let waiting = launch(&order(&["true"])).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(waiting.id().cast_signed()).unwrap(),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(end(waiting.go().unwrap()), End::Signal(15));
+}
+
+#[test]
+fn it_is_as_if_started_directly() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("said");
+    let show = "exec > $OUT; ls -l /proc/self/fd | grep -c -e socket: -e pipe: ; \
+                readlink /proc/self/fd/0; ps -o pgid= -p $$; grep SigIgn /proc/self/status; echo ${GONE-gone}";
+    let mut order = script(show);
+    order.environment = vec![("OUT".into(), Some(path.display().to_string())), ("GONE".into(), None)];
+    assert_eq!(end(launch(&order).unwrap().go().unwrap()), End::Code(0));
+    let said = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let own = fs::read_link("/proc/self/fd/0").unwrap();
+    assert_eq!(lines[1], own.to_str().unwrap(), "another standard input:\n{said}");
+    let group = rustix::process::getpgrp().as_raw_nonzero().to_string();
+    assert_eq!(lines[2], group, "another process group:\n{said}");
+    let ignored = u64::from_str_radix(lines[3].trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    assert_eq!(ignored & 0x7fff_ffff, 0, "signals are ignored:\n{said}");
+    assert_eq!(lines[4], "gone");
+}
+
+#[test]
+fn the_rights_are_gone_for_good() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can become somebody else; and it says so.
+        let mut order = script("true");
+        order.rights = Some(Rights { uid: 1, gid: 1, groups: vec![1] });
+        assert!(matches!(launch(&order).unwrap_err(), StartError::Prepare { .. }));
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("said");
+    fs::write(&path, "").unwrap();
+    std::os::unix::fs::chown(&path, Some(4242), None).unwrap();
+    fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let text = format!(
+        "exec > {}; grep -E '^(Uid|Gid|Groups|NoNewPrivs|CapEff|CapPrm|CapInh|CapAmb):' /proc/self/status; ulimit -l",
+        path.display()
+    );
+    let mut order = script(&text);
+    order.rights = Some(Rights { uid: 4242, gid: 4243, groups: vec![29, 4243] });
+    let before = passthru_apply::launcher::locked_memory_limit();
+    // Not every root may raise the hard limit; the lab's does.
+    let wanted = before.min(1 << 30);
+    order.locked_memory = Some(wanted);
+    assert_eq!(end(launch(&order).unwrap().go().unwrap()), End::Code(0));
+    assert_eq!(passthru_apply::launcher::locked_memory_limit(), before, "our own limit was changed");
+    let said = fs::read_to_string(&path).unwrap().replace('\t', " ");
+    for line in [
+        "Uid: 4242 4242 4242 4242",
+        "Gid: 4243 4243 4243 4243",
+        "Groups: 29 4243",
+        "NoNewPrivs: 1",
+        "CapInh: 0000000000000000",
+        "CapPrm: 0000000000000000",
+        "CapEff: 0000000000000000",
+        "CapAmb: 0000000000000000",
+    ] {
+        assert!(said.lines().any(|found| found.trim_end() == line), "no {line:?} in:\n{said}");
+    }
+    let limit = said.lines().last().unwrap();
+    assert!(limit == "unlimited" || limit.parse::<u64>().unwrap() >= wanted >> 10, "{limit}");
+}

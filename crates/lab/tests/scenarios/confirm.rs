@@ -1,0 +1,100 @@
+//! Changes that are undone unless somebody confirms them: for people on the far end of a
+//! network that the change may cut off.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use passthru_lab::host::Lab;
+use passthru_lab::scenario::{Outcome, Scenario};
+
+use crate::support::{expect_driver, says, scenario};
+
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("confirm/not confirmed, it undoes itself", undone),
+    scenario("confirm/the one who would undo it is killed", watcher_killed),
+    scenario("confirm/confirmed, it stays", confirmed),
+    scenario("confirm/meanwhile nothing else is changed", meanwhile),
+];
+
+/// Whether the device is on that driver, as a test for the shell.
+fn on(device: &str, driver: &str) -> String {
+    format!("readlink /sys/bus/pci/devices/{device}/driver | grep -q '/{driver}$'")
+}
+
+/// The session that made the change is gone, as after a lost connection.
+fn undone(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nic1")?.to_string();
+    let output = lab
+        .script(&format!("setsid sh -c 'passthru bind {device} --confirm-within 6s; kill -HUP 0'"))
+        .run()?;
+    says(&output, "passthru confirm")?;
+    expect_driver(lab, &device, "vfio-pci")?;
+    says(&lab.passthru(["status"]).ok()?, "waits to be confirmed")?;
+    lab.wait_until(&on(&device, "e1000e"), Duration::from_secs(40))?;
+    lab.wait_until("! test -e /run/passthru/journal", Duration::from_secs(10))?;
+    lab.sh("dmesg | grep -q 'passthru: .*not confirmed'")?;
+    let late = lab.passthru(["confirm"]).run()?.expect_code(4)?;
+    says(&late, "no change waits")?;
+    // The same for giving back.
+    lab.passthru(["bind", &device]).ok()?;
+    lab.passthru(["release", &device, "--confirm-within", "4"]).ok()?;
+    expect_driver(lab, &device, "e1000e")?;
+    lab.wait_until(&on(&device, "vfio-pci"), Duration::from_secs(40))?;
+    lab.wait_until("! test -e /run/passthru/journal", Duration::from_secs(10))?;
+    lab.passthru(["release", &device]).ok()?;
+    Ok(Outcome::Passed)
+}
+
+fn watcher_killed(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nic1")?.to_string();
+    lab.passthru(["bind", &device, "--confirm-within", "4s"]).ok()?;
+    lab.sh("pkill -9 -f '[r]ecover --when-due'; sleep 5")?;
+    expect_driver(lab, &device, "vfio-pci")?;
+    says(&lab.passthru(["status"]).ok()?, "not confirmed in time")?;
+    let late = lab.passthru(["confirm"]).run()?.expect_code(4)?;
+    says(&late, "over")?;
+    // Whoever changes something next undoes it first.
+    let other = lab.address("edu")?.to_string();
+    let output = lab.passthru(["bind", &other, "--with-group"]).ok()?;
+    says(&output, "not confirmed")?;
+    expect_driver(lab, &device, "e1000e")?;
+    lab.passthru(["release", "--all"]).ok()?;
+    Ok(Outcome::Passed)
+}
+
+fn confirmed(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nic1")?.to_string();
+    lab.passthru(["bind", &device, "--confirm-within", "8s"]).ok()?;
+    let output = lab.passthru(["confirm"]).ok()?;
+    says(&output, &device)?;
+    lab.sh("sleep 10")?;
+    expect_driver(lab, &device, "vfio-pci")?;
+    ensure!(
+        !lab.sh("pgrep -f '[r]ecover --when-due' || true")?.contains(char::is_numeric),
+        "it still watches"
+    );
+    lab.passthru(["release", &device]).ok()?;
+    expect_driver(lab, &device, "e1000e")?;
+    Ok(Outcome::Passed)
+}
+
+fn meanwhile(lab: &Lab) -> Result<Outcome> {
+    let device = lab.address("nic1")?.to_string();
+    let other = lab.address("nvme1")?.to_string();
+    lab.passthru(["bind", &device, "--confirm-within", "2m"]).ok()?;
+    let before = lab.state()?;
+    for arguments in [&["bind", &other][..], &["release", &device]] {
+        let output = lab.passthru(arguments.iter().copied()).run()?.expect_code(4)?;
+        for word in ["waits to be confirmed", "passthru confirm", "passthru recover"] {
+            says(&output, word)?;
+        }
+    }
+    crate::support::expect_unchanged(lab, &before)?;
+    says(&lab.passthru(["recover"]).ok()?, "not confirmed, and is undone")?;
+    expect_driver(lab, &device, "e1000e")?;
+    lab.wait_until("! pgrep -f '[r]ecover --when-due'", Duration::from_secs(15))?;
+    for wrong in ["0", "soon", "2h", "-1", "100000"] {
+        lab.passthru(["bind", &device, "--confirm-within", wrong]).run()?.expect_code(2)?;
+    }
+    Ok(Outcome::Passed)
+}
