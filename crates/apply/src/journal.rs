@@ -1,6 +1,7 @@
 //! The journal of the change under way, or of one that was interrupted: JSON lines, each
 //! safe before the step it announces.
 
+use passthru_formats::process;
 use passthru_host::source::{Source, read_text};
 use passthru_model::plan::PLAN_VERSION;
 use passthru_model::{Intent, Plan};
@@ -240,6 +241,9 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
 pub fn uptime(source: &dyn Source) -> Result<u64, BooksError> {
     const PATH: &str = "/proc/uptime";
     let text = read_text(source, PATH).map_err(file("read", PATH))?;
-    let whole = text.split(['.', ' ']).next().and_then(|seconds| seconds.parse().ok());
-    whole.ok_or_else(|| BooksError::Malformed { path: PATH.into(), line: 1, why: format!("'{text}'") })
+    process::uptime(&text).ok_or_else(|| BooksError::Malformed {
+        path: PATH.into(),
+        line: 1,
+        why: format!("'{text}'"),
+    })
 }

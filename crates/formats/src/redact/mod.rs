@@ -216,6 +216,7 @@ impl Redactor {
         let text = text()?;
         let new = match treatment {
             Treatment::Keep => self.keep(text)?,
+            Treatment::OpenFlags => Self::open_flags(text),
             Treatment::Uevent => self.uevent(text),
             Treatment::Mac => self.mac_file(text)?,
             Treatment::Uuid => self.one_word(text, |r, word| r.stand_ins.uuid(word)),

@@ -30,6 +30,8 @@ pub(super) enum Treatment {
     InterfacePath,
     /// Where a process's descriptor leads: [`DESCRIPTORS`], the rest is one word.
     Descriptor,
+    /// `/proc/PID/fdinfo/N`: the flags it was opened with.
+    OpenFlags,
     /// Which namespace a process lives in: a number the kernel counts up.
     Namespace,
     /// Names in a directory, each as a component of a path.
@@ -292,6 +294,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (List, "/proc/#/fd", T::Numbers),
     (Link, "/proc/#/fd/#", T::Descriptor),
     (Stat, "/proc/#/fd/#", T::Stat),
+    (Read, "/proc/#/fdinfo/#", T::OpenFlags),
     (Link, "/proc/self", T::Number),
     (Link, "/proc/self/ns/net", T::Namespace),
     (Link, "/proc/#/ns/net", T::Namespace),

@@ -309,6 +309,10 @@ impl Redactor {
         }
     }
 
+    pub(super) fn open_flags(text: &str) -> String {
+        process::open_flags(text).map_or_else(String::new, |flags| format!("flags:\t0{flags:o}\n"))
+    }
+
     pub(super) fn nvidia(text: &[u8]) -> String {
         process::nvidia_minor(text).map_or_else(String::new, |minor| format!("Device Minor: {minor}\n"))
     }

@@ -12,7 +12,7 @@ use passthru_pci::Address;
 use super::processes::{Processes, each, ended, gone};
 use super::{nodes, owner};
 use crate::ask::{Asker, join, some_text};
-use crate::source::Source;
+use crate::source::{Source, read_text};
 
 const VFIO: &str = "/dev/vfio";
 
@@ -64,7 +64,9 @@ pub(super) fn read(ask: &mut Asker<'_>, processes: &Processes, of_interest: &Has
             if let Some(inode) = socket(&target) {
                 inodes.push(inode);
             } else if target.starts_with("/dev/vfio/") {
-                seen.push((target, None));
+                if !names_only(ask.source, pid, &descriptor) {
+                    seen.push((target, None));
+                }
             } else if let Some(opened) = nodes.opened(ask, &format!("{directory}/{descriptor}"), &target) {
                 seen.push((target, Some(opened)));
             }
@@ -96,6 +98,15 @@ pub(super) fn read(ask: &mut Asker<'_>, processes: &Processes, of_interest: &Has
         vfio_blind.extend(blind.iter().cloned());
     }
     Found { clients: Seen::new(clients, blind), vfio: Seen::new(vfio, vfio_blind), sockets }
+}
+
+/// Whether a descriptor has not opened its node (udev's, while it sets the node's owner), or
+/// was closed since. What cannot be looked at counts as open.
+fn names_only(source: &dyn Source, pid: u32, descriptor: &str) -> bool {
+    match read_text(source, &format!("/proc/{pid}/fdinfo/{descriptor}")) {
+        Ok(text) => process::names_only(&text),
+        Err(_) => source.link(&format!("/proc/{pid}/fd/{descriptor}")).is_err_and(gone),
+    }
 }
 
 /// The number of a socket, from a descriptor's target (`socket:[123]`).

@@ -760,6 +760,23 @@ fn virtual_machines_and_virtual_functions() {
     assert_eq!(uses(&host([sound]), "0000:07:00.0"), ["-: sound card0"]);
 }
 
+/// udev sets the owner of a group's node through a descriptor that has not opened it.
+#[test]
+fn naming_a_group_is_not_holding_it() {
+    let kernel = host([Part::new("0000:06:00.0", 0x02_0000).on("vfio-pci")]);
+    let group = kernel.with(|m| m.functions[&address("0000:06:00.0")].group.unwrap());
+    let node = format!("/dev/vfio/{group}");
+    let held = |process: Process| {
+        kernel.with(|m| m.processes.insert(4301, process));
+        uses(&kernel, "0000:06:00.0").iter().any(|line| line.contains("process 4301"))
+    };
+    assert!(held(Process { holds: vec![node.clone()], ..Process::named("(udev-worker)") }));
+    assert!(!held(Process { names: vec![node.clone()], ..Process::named("(udev-worker)") }));
+    assert!(!held(Process { names: vec![node.clone()], ..Process::named("qemu-system-x86") }));
+    let both = Process { holds: vec![node.clone()], names: vec![node], ..Process::named("qemu-system-x86") };
+    assert!(held(both));
+}
+
 /// udev looks into every disk that somebody has closed, for a moment.
 #[test]
 fn udev_is_nobody_who_uses_a_disk() {

@@ -265,11 +265,15 @@ impl Machine {
                         let start = process.start.unwrap_or(1000 + u64::from(pid));
                         line(format!("{pid} ({}) {state} 1 {}{start}", process.name, "0 ".repeat(17)))
                     }
-                    ["fd"] => directory((0..process.holds.len() + 3).map(|fd| fd.to_string())),
-                    ["fd", fd] => match fd.parse::<usize>().ok()? {
-                        0..3 => Some(Node::Link("/dev/null".into())),
-                        fd => Some(Node::Link(process.holds.get(fd - 3)?.clone())),
-                    },
+                    ["fd"] => {
+                        let count = 3 + process.holds.len() + process.names.len();
+                        directory((0..count).map(|fd| fd.to_string()))
+                    }
+                    ["fd", fd] => Some(Node::Link(process.descriptor(fd.parse().ok()?)?.0.to_owned())),
+                    ["fdinfo", fd] => {
+                        let (_, flags) = process.descriptor(fd.parse().ok()?)?;
+                        text(format!("pos:\t0\nflags:\t0{flags:o}\nmnt_id:\t24\n"))
+                    }
                     _ => None,
                 }
             }

@@ -128,6 +128,8 @@ pub struct Process {
     pub name: String,
     /// What its descriptors lead to.
     pub holds: Vec<String>,
+    /// What it has descriptors of without having opened it (`O_PATH`).
+    pub names: Vec<String>,
     /// Its start time in clock ticks since boot; `None` for one that goes with its id.
     pub start: Option<u64>,
     /// It has ended and waits to be collected.
@@ -139,6 +141,16 @@ impl Process {
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
+    }
+}
+
+impl Process {
+    /// Where a descriptor leads, and the flags it was opened with: O_RDWR, or O_PATH.
+    pub(super) fn descriptor(&self, number: usize) -> Option<(&str, u32)> {
+        let Some(number) = number.checked_sub(3) else { return Some(("/dev/null", 0o2)) };
+        let held = self.holds.iter().map(|node| (node, 0o2));
+        let named = self.names.iter().map(|node| (node, 0o12_000_000));
+        held.chain(named).nth(number).map(|(node, flags)| (node.as_str(), flags))
     }
 }
 
