@@ -1,18 +1,23 @@
 //! One step, done and read back. Every step is "make it so": where it is so already,
 //! nothing is written, so that undoing and recovering may repeat what was done.
 
+mod back;
+mod error;
+
 use std::time::Duration;
 
-use passthru_formats::Errno;
+use passthru_formats::{Errno, scalar};
 use passthru_host::source::{Source, read_text};
 use passthru_model::device::attribute_of;
-use passthru_model::{Access, Plan, Step, Task};
+use passthru_model::{Access, Plan, Step};
 use passthru_pci::{Address, Id};
 use passthru_plan::patience;
-use passthru_plan::undo::undo;
 
-use crate::books::{BooksError, Guard};
+use crate::books::Guard;
 use crate::target::{Hold, WriteError};
+
+pub use error::StepError;
+use error::shown;
 
 /// How often, and how far apart, a driver link is looked at before it counts as missing.
 /// Probing through `drivers_probe` is synchronous (`drivers/base/dd.c`,
@@ -22,163 +27,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Where a device's address is written for the kernel to look for a driver.
 const PROBE: &str = "/sys/bus/pci/drivers_probe";
-
-/// Why a step failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StepError {
-    /// The host is not as the plan says it must be before this step; nothing was written.
-    #[error("{what} is {found}, not {expected}, as it was when this was planned; somebody else changed it")]
-    Changed {
-        /// What was looked at.
-        what: String,
-        /// How it must be.
-        expected: String,
-        /// How it is.
-        found: String,
-    },
-    /// A write failed.
-    #[error("writing '{text}' to {path}: {error}")]
-    Write {
-        /// The attribute.
-        path: String,
-        /// What was written.
-        text: String,
-        /// What the kernel answered.
-        error: Errno,
-    },
-    /// A write has not come back; or a read, because somebody else's write has not.
-    #[error("{}", stuck(.path, .text, .task, *.limit))]
-    Stuck {
-        /// The device it is about.
-        device: Address,
-        /// The attribute.
-        path: String,
-        /// What is written; empty for a read.
-        text: String,
-        /// Who waits, and in what.
-        task: Task,
-        /// How long it was waited for.
-        limit: Duration,
-    },
-    /// The write succeeded, and the host is not as it should be then.
-    #[error("{what} is {found} after the write, not {expected}")]
-    NotSo {
-        /// What was looked at.
-        what: String,
-        /// How it should be.
-        expected: String,
-        /// How it is.
-        found: String,
-    },
-    /// Something could not be looked at.
-    #[error("cannot look at {path}: {error}")]
-    Look {
-        /// The path.
-        path: String,
-        /// Why.
-        error: Errno,
-    },
-    /// A disk could not be held.
-    #[error("{node} is in use after all: {error}")]
-    Held {
-        /// The node.
-        node: String,
-        /// What opening it exclusively answered.
-        error: Errno,
-    },
-    /// Another device stands where this one was; nothing was written to it.
-    #[error("{device} is another device now ({found}, not {expected})")]
-    Replaced {
-        /// Where.
-        device: Address,
-        /// The ids of the device the plan is about.
-        expected: Id,
-        /// The ids of the one that is there.
-        found: Id,
-    },
-    /// A module could not be loaded.
-    #[error("modprobe {module}: {why}")]
-    Module {
-        /// The module.
-        module: String,
-        /// What modprobe said.
-        why: String,
-    },
-    /// The books could not be kept.
-    #[error(transparent)]
-    Books(#[from] BooksError),
-}
-
-/// What a step writes: the attribute, and the text.
-fn written(step: &Step) -> Option<(Address, String, String)> {
-    let (device, path, text) = match step {
-        Step::SetOverride { device, value, .. } => {
-            (*device, attribute_of(*device, "driver_override"), shown(value.as_deref().unwrap_or_default()))
-        }
-        Step::Unbind { device, .. } => (*device, attribute_of(*device, "driver/unbind"), device.to_string()),
-        Step::Probe { device, .. } => (*device, PROBE.to_owned(), device.to_string()),
-        _ => return None,
-    };
-    Some((device, path, text))
-}
-
-/// A text that is written, to be told: the newline that clears an override as `\\n`.
-fn shown(text: &str) -> String {
-    match text.trim_end() {
-        "" => "\\n".into(),
-        text => text.to_owned(),
-    }
-}
-
-fn stuck(path: &str, text: &str, task: &Task, limit: Duration) -> String {
-    let place = if task.waits_in.is_empty() { String::new() } else { format!(" in {}", task.waits_in) };
-    let call =
-        if text.is_empty() { format!("reading {path}") } else { format!("writing '{text}' to {path}") };
-    format!("{call} has not come back after {} s: process {} waits{place}", limit.as_secs(), task.pid)
-}
-
-impl StepError {
-    /// The error of a step whose write was begun by somebody who is dead, and has not come
-    /// back; `None` for steps that write nothing.
-    #[must_use]
-    pub(crate) fn left_behind(step: &Step, task: Task, limit: Duration) -> Option<Self> {
-        let (device, path, text) = written(step)?;
-        Some(Self::Stuck { device, path, text, task, limit })
-    }
-
-    /// The device that is stuck, where that is the error.
-    pub(crate) const fn stuck(&self) -> Option<Address> {
-        match self {
-            Self::Stuck { device, .. } => Some(*device),
-            _ => None,
-        }
-    }
-
-    /// Whether the device, or its node, is not there any more: nothing of it can be done or
-    /// undone.
-    #[must_use]
-    pub fn device_is_gone(&self) -> bool {
-        let ours = |path: &str| path.starts_with("/sys/bus/pci/devices/") || path.starts_with("/dev/vfio/");
-        match self {
-            Self::Look { path, error } => error.is_absent() && ours(path),
-            Self::Replaced { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the host is certainly as it was before the step.
-    #[must_use]
-    pub const fn without_effect(&self) -> bool {
-        matches!(
-            self,
-            Self::Changed { .. }
-                | Self::Held { .. }
-                | Self::Module { .. }
-                | Self::Look { .. }
-                | Self::Replaced { .. }
-        )
-    }
-}
 
 /// Carries out steps under a lock and keeps what is held between them.
 pub struct Performer<'a> {
@@ -259,7 +107,7 @@ impl<'a> Performer<'a> {
             // Neither waits for the device's lock (`drivers/pci/pci-sysfs.c`, `pci_config_attr`).
             let text = read_text(self.guard.target, &path);
             text.and_then(|text| {
-                u16::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|_| Errno::EINVAL)
+                scalar::hex_u64(&text).and_then(|n| u16::try_from(n).ok()).ok_or(Errno::EINVAL)
             })
             .map_err(|error| StepError::Look { path, error })
         };
@@ -283,62 +131,6 @@ impl<'a> Performer<'a> {
     /// [`StepError::Stuck`] where that is so; [`StepError::Look`] where it cannot be seen.
     pub(crate) fn look(&self, device: Address) -> Result<(), StepError> {
         self.read_override(device, &attribute_of(device, "driver_override")).map(drop)
-    }
-
-    /// Undoes one step of a plan. How far undoing had come may not be recorded (the disk was
-    /// full, and then the process died), so every state the plan itself brings about is
-    /// started from; only what somebody else made of the device is left alone.
-    ///
-    /// # Errors
-    /// As [`Performer::perform`].
-    pub(crate) fn undo(&mut self, plan: &Plan, step: &Step) -> Result<(), StepError> {
-        for back in undo(step) {
-            match &back {
-                Step::SetOverride { device, before, value } => {
-                    self.same(*device)?;
-                    let found = self.read_override(*device, &attribute_of(*device, "driver_override"))?;
-                    let before =
-                        if overrides(plan, *device).contains(&found) { found } else { before.clone() };
-                    self.perform(&Step::SetOverride { device: *device, before, value: value.clone() })?;
-                }
-                Step::Unbind { device, .. } => {
-                    self.same(*device)?;
-                    // It is back already.
-                    if self.driver(*device)?.is_none_or(|on| Some(on) != first_driver(plan, *device)) {
-                        self.perform(&back)?;
-                    }
-                }
-                _ => self.perform(&back)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether every device of a plan is as it is after the first `begun` of its steps, or
-    /// after one less: the last may not have been done. One that is gone is as it may be.
-    pub(crate) fn is_as_begun(&self, plan: &Plan, begun: usize) -> bool {
-        let is_after = |device: Address, steps: usize| -> Result<bool, StepError> {
-            let (mut driver, mut value) = (None, None);
-            for step in plan.steps[..steps].iter().filter(|step| step.device() == Some(device)) {
-                match step {
-                    Step::SetOverride { value: to, .. } => value = Some(to.clone()),
-                    Step::Unbind { .. } => driver = Some(None),
-                    Step::Probe { driver: to, .. } => driver = Some(Some(to.clone())),
-                    _ => {}
-                }
-            }
-            self.same(device)?;
-            let now = || self.read_override(device, &attribute_of(device, "driver_override"));
-            Ok((driver.is_none() || Some(self.driver(device)?) == driver)
-                && (value.is_none() || Some(now()?) == value))
-        };
-        let is_either = |device: Address| {
-            [begun.saturating_sub(1), begun].into_iter().any(|steps| match is_after(device, steps) {
-                Ok(is) => is,
-                Err(error) => error.device_is_gone(),
-            })
-        };
-        plan.steps.iter().filter_map(Step::device).all(is_either)
     }
 
     /// Lets go of every disk that is still held.
@@ -384,7 +176,7 @@ impl<'a> Performer<'a> {
         }
         // A zero-length write does nothing; a newline clears it.
         self.write(device, &path, value.unwrap_or("\n"), limit)?;
-        let found = self.read_override(device, &path).map_err(|error| not_seen(error, &unset(value)))?;
+        let found = self.read_override(device, &path).map_err(|error| error.after_write(&unset(value)))?;
         if found.as_deref() != value {
             return Err(StepError::NotSo {
                 what: path,
@@ -428,7 +220,7 @@ impl<'a> Performer<'a> {
             text: words(value),
             error,
         })?;
-        let found = self.access(node).map_err(|error| not_seen(error, &words(value)))?;
+        let found = self.access(node).map_err(|error| error.after_write(&words(value)))?;
         if found != *value {
             let (expected, found) = (words(value), words(&found));
             return Err(StepError::NotSo { what: node.to_owned(), expected, found });
@@ -453,7 +245,7 @@ impl<'a> Performer<'a> {
             }
         }
         self.write(device, &attribute_of(device, "driver/unbind"), &device.to_string(), limit)?;
-        match self.driver(device).map_err(|error| not_seen(error, "none"))? {
+        match self.driver(device).map_err(|error| error.after_write("none"))? {
             None => Ok(()),
             Some(found) => Err(StepError::NotSo {
                 what: format!("the driver of {device}"),
@@ -477,7 +269,7 @@ impl<'a> Performer<'a> {
         }
         // Its success says nothing: it is 0 also when no driver took the device.
         self.write(device, PROBE, &device.to_string(), limit)?;
-        let look = || self.driver(device).map_err(|error| not_seen(error, driver));
+        let look = || self.driver(device).map_err(|error| error.after_write(driver));
         let mut found = look()?;
         for _ in 0..LOOKS {
             if found.is_some() {
@@ -521,29 +313,6 @@ impl<'a> Performer<'a> {
     }
 }
 
-/// Every override a device has before, during, or after a plan or its undoing.
-fn overrides(plan: &Plan, device: Address) -> Vec<Option<String>> {
-    let mut found = Vec::new();
-    for step in plan.steps.iter().filter(|step| step.device() == Some(device)) {
-        match step {
-            Step::SetOverride { before, value, .. } => found.extend([before.clone(), value.clone()]),
-            Step::Unbind { driver, override_now, .. } => {
-                found.extend([Some(driver.clone()), override_now.clone()]);
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The driver a device is on before a plan, where the plan takes it from one.
-fn first_driver(plan: &Plan, device: Address) -> Option<String> {
-    plan.steps.iter().find_map(|step| match step {
-        Step::Unbind { device: of, driver, .. } if *of == device => Some(driver.clone()),
-        _ => None,
-    })
-}
-
 /// Owner and mode of a device node.
 ///
 /// # Errors
@@ -575,18 +344,6 @@ pub(crate) fn driver(guard: &Guard<'_>, device: Address) -> Result<Option<String
             Ok(None)
         }
         Err(error) => Err(StepError::Look { path, error }),
-    }
-}
-
-/// Looking failed after something was written: that is no longer a step without effect.
-fn not_seen(error: StepError, expected: &str) -> StepError {
-    match error {
-        StepError::Look { path, error } => StepError::NotSo {
-            what: path,
-            expected: expected.to_owned(),
-            found: format!("not to be seen: {error}"),
-        },
-        other => other,
     }
 }
 
