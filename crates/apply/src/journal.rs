@@ -223,14 +223,7 @@ pub fn interrupted(source: &dyn Source) -> Result<Option<Interrupted>, BooksErro
         }
     }
     // Nothing whole in it: the plan itself was never safe, so nothing was begun.
-    let nothing = || Plan {
-        version: PLAN_VERSION,
-        intent: Intent::Bind,
-        devices: Vec::new(),
-        steps: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-    };
+    let nothing = || Plan::new(Intent::Bind, Vec::new());
     Ok(found.or_else(|| Some(Interrupted::new(nothing(), torn, false))))
 }
 

@@ -3,7 +3,7 @@
 
 use passthru_host::process;
 use passthru_model::plan::NoPlan;
-use passthru_model::{DetailOf, Holder, LeaseRecord, Reason, Records, Wants};
+use passthru_model::{Holder, LeaseRecord, Reason, Records, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{ReleaseWish, plan_release, plan_ungrant};
 use passthru_plan::uses::Uses;
@@ -33,19 +33,6 @@ pub enum What {
     Devices,
     /// They stay bound, as they were before; their nodes are put back.
     Nodes,
-}
-
-/// What must be read to plan for these devices.
-#[must_use]
-pub fn wants(devices: &[Address], records: &Records) -> Wants {
-    Wants {
-        detail: DetailOf::Some(devices.to_vec()),
-        group_detail: true,
-        usage: true,
-        only_plan: true,
-        avoid: records.stuck_devices(),
-        ..Wants::default()
-    }
 }
 
 /// Gives back every device whose holder is gone, and puts back every node that was given to a
@@ -92,7 +79,8 @@ fn free(
     what: What,
     mut devices: Vec<Address>,
 ) -> (Vec<Address>, Result<Vec<String>, String>) {
-    let snapshot = match passthru_host::snapshot(guard.target, &wants(&devices, records)) {
+    let wants = Wants { avoid: records.stuck_devices(), ..Wants::for_plan(&devices) };
+    let snapshot = match passthru_host::snapshot(guard.target, &wants) {
         Ok(snapshot) => snapshot,
         Err(error) => return (devices, Err(error.to_string())),
     };

@@ -7,7 +7,7 @@ use passthru_apply::reap::What as Reaped;
 use passthru_apply::recover::{self, Awaited, Cleanup};
 use passthru_apply::transaction::{self, Applied, ChangeError, MakePlan, Order};
 use passthru_formats::Errno;
-use passthru_model::{Access, DetailOf, Holder, Records, Snapshot, User, Wants};
+use passthru_model::{Access, Holder, Records, Snapshot, User, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{
     BindWish, GrantWish, ReleaseWish, group_node, plan_bind, plan_grant, plan_release, plan_ungrant,
@@ -77,8 +77,7 @@ fn change(kernel: &Kernel, change: Change, of: Option<&Holder>) -> Result<Applie
         }
     };
     let make: MakePlan<'_> = &make;
-    let detail = DetailOf::Some(devices.to_vec());
-    let wants = Wants { detail, group_detail: true, usage: true, ..Wants::default() };
+    let wants = Wants::for_plan(&devices);
     let order =
         Order { verb: "run", patience: Patience::NONE, wants: &wants, make, shown: None, confirm: None };
     transaction::change(kernel, &order)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use passthru_apply::books::Patience;
 use passthru_apply::live::Live;
 use passthru_host::source::{Directory, Source};
-use passthru_model::{DetailOf, Reason, Snapshot, SourceKind, Wants};
+use passthru_model::{Reason, Snapshot, SourceKind, Wants};
 use passthru_pci::{Address, DeviceName};
 use passthru_plan::select::{self, SelectError};
 
@@ -166,20 +166,6 @@ pub(crate) fn select(snapshot: &Snapshot, names: &[DeviceName], many: Many) -> R
 /// Whether a name needs the usage to be understood.
 pub(crate) fn needs_usage(names: &[DeviceName]) -> bool {
     names.iter().any(|name| matches!(name, DeviceName::Kernel(_)))
-}
-
-/// What must be read to plan for these devices.
-pub(crate) fn plan_wants(devices: &[Address]) -> Wants {
-    Wants {
-        revision: false,
-        detail: DetailOf::Some(devices.to_vec()),
-        reserved: false,
-        group_detail: true,
-        usage: true,
-        names: false,
-        only_plan: true,
-        avoid: Vec::new(),
-    }
 }
 
 /// The reasons `--allow` names.

@@ -133,6 +133,21 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+impl Plan {
+    /// A plan that does nothing yet.
+    #[must_use]
+    pub const fn new(intent: Intent, devices: Vec<Address>) -> Self {
+        Self {
+            version: PLAN_VERSION,
+            intent,
+            devices,
+            steps: Vec::new(),
+            losses: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoPlan {

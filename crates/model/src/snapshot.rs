@@ -78,6 +78,18 @@ impl Wants {
             avoid: Vec::new(),
         }
     }
+
+    /// What must be read to plan for these devices.
+    #[must_use]
+    pub fn for_plan(devices: &[Address]) -> Self {
+        Self {
+            detail: DetailOf::Some(devices.to_vec()),
+            group_detail: true,
+            usage: true,
+            only_plan: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Something that was asked for and could not be read or understood.

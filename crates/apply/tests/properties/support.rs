@@ -11,7 +11,7 @@ use passthru_apply::target::Target;
 use passthru_apply::transaction::{self, Applied, ChangeError, Confirm, MakePlan, Order};
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
-use passthru_model::{DetailOf, Holder, Plan, Records, Snapshot, Step, Wants};
+use passthru_model::{Holder, Plan, Records, Snapshot, Step, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{BindWish, ReleaseWish, plan_bind, plan_release};
 use passthru_testkit::fake::{Fault, Kernel, State, What};
@@ -21,20 +21,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 pub(crate) const FAILURES: [What; 3] =
     [What::FailBefore(Errno::EIO), What::FailBefore(Errno::ENOSPC), What::FailAfter(Errno::EIO)];
 pub(crate) const CRASHES: [What; 3] = [What::CrashBefore, What::CrashWithin, What::CrashAfter];
-
-/// What is asked of the host, as the command line asks it.
-fn wants(devices: &[Address]) -> Wants {
-    Wants {
-        revision: false,
-        detail: DetailOf::Some(devices.to_vec()),
-        reserved: false,
-        group_detail: true,
-        usage: true,
-        names: false,
-        only_plan: true,
-        avoid: Vec::new(),
-    }
-}
 
 /// What was wished for.
 #[derive(Debug, Clone)]
@@ -64,7 +50,7 @@ impl Wish {
 
     /// The plan, or why there is none.
     pub(crate) fn plan(&self, kernel: &Kernel) -> Result<Plan, ChangeError> {
-        transaction::plan(kernel, &wants(&self.devices), &|s, l| self.make_bind(s, l, None))
+        transaction::plan(kernel, &Wants::for_plan(&self.devices), &|s, l| self.make_bind(s, l, None))
     }
 
     pub(crate) fn bind(&self, kernel: &Kernel) -> Result<Applied, ChangeError> {
@@ -73,7 +59,7 @@ impl Wish {
 
     fn bind_with(&self, kernel: &Kernel, how: How<'_>) -> Result<Applied, ChangeError> {
         let make = |s: &Snapshot, r: &Records| self.make_bind(s, r, how.holder);
-        transaction::change(kernel, &how.order("bind", &wants(&self.devices), &make))
+        transaction::change(kernel, &how.order("bind", &Wants::for_plan(&self.devices), &make))
     }
 
     /// Binds for a process, whose end gives the devices back.
@@ -107,7 +93,7 @@ fn release_with(kernel: &Kernel, devices: &[Address], how: How<'_>) -> Result<Ap
     let make = |s: &Snapshot, records: &Records| {
         plan_release(s, &ReleaseWish { devices, adopt: None, allow: &[], records })
     };
-    transaction::change(kernel, &how.order("release", &wants(devices), &make))
+    transaction::change(kernel, &how.order("release", &Wants::for_plan(devices), &make))
 }
 
 pub(crate) fn recover(kernel: &Kernel) -> Result<Option<Recovered>, ChangeError> {

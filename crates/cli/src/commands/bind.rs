@@ -16,7 +16,7 @@ use passthru_plan::planner::{BindWish, group_node, plan_bind};
 use super::recover::tell;
 use super::{confirm, grant, print_json, refuse_copy};
 use crate::args::{Bind, Binding, Waiting};
-use crate::context::{Context, Many, Out, needs_usage, parse_names, parse_reasons, plan_wants, select};
+use crate::context::{Context, Many, Out, needs_usage, parse_names, parse_reasons, select};
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::{json, plan as render};
 
@@ -221,7 +221,7 @@ impl<'a> Change<'a> {
         make: MakePlan<'_>,
     ) -> Result<Result<Plan, NoPlan>, Failure> {
         let records = books::records_and_nodes(source).map_err(|error| books_failure(&error))?;
-        let wants = Wants { avoid: records.stuck_devices(), ..plan_wants(self.devices) };
+        let wants = Wants { avoid: records.stuck_devices(), ..Wants::for_plan(self.devices) };
         let snapshot = context.snapshot(source, &wants)?;
         warn_of_broken(context, &records.leases);
         Ok(make(&snapshot, &records))
@@ -250,7 +250,7 @@ impl<'a> Change<'a> {
         let order = Order {
             verb: self.verb,
             patience: context.patience(self.waiting, &told),
-            wants: &plan_wants(self.devices),
+            wants: &Wants::for_plan(self.devices),
             make,
             shown: plan,
             confirm: self.confirm_within.map(|within| Confirm { within, watch: &confirm::watch }),

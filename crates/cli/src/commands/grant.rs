@@ -6,14 +6,14 @@ use passthru_apply::transaction::{self, Order};
 use passthru_host::source::Source;
 use passthru_host::users::{self, Wanted};
 use passthru_model::plan::Plan;
-use passthru_model::{Holder, Records, Snapshot, User};
+use passthru_model::{Holder, Records, Snapshot, User, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{GrantWish, plan_grant};
 
 use super::bind::Change;
 use super::recover::tell;
 use crate::args::Waiting;
-use crate::context::{Context, plan_wants};
+use crate::context::Context;
 use crate::exit::{Code, Failure};
 
 /// The user that `--user` names.
@@ -69,7 +69,7 @@ pub(crate) fn grant(
     let order = Order {
         verb,
         patience: context.patience(waiting, &told),
-        wants: &plan_wants(&devices),
+        wants: &Wants::for_plan(&devices),
         make: &make,
         shown: None,
         confirm: None,

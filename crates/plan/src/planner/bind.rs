@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use passthru_model::lease::LEASE_VERSION;
-use passthru_model::plan::{Loss, NoPlan, PLAN_VERSION};
+use passthru_model::plan::{Loss, NoPlan};
 use passthru_model::{Device, Fact, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Snapshot, Step};
 use passthru_pci::Address;
 
@@ -62,14 +62,7 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     if !refusals.is_empty() {
         return Err(NoPlan::Refused(refusals));
     }
-    let mut plan = Plan {
-        version: PLAN_VERSION,
-        intent: Intent::Bind,
-        devices: devices.iter().map(|d| d.address).collect(),
-        steps: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut plan = Plan::new(Intent::Bind, devices.iter().map(|d| d.address).collect());
     let mut changed = Vec::new();
     let mut leases = Vec::new();
     for device in &devices {

@@ -3,7 +3,7 @@
 //! What was found is recorded in the lease of each device of the node's group, so that
 //! whoever gives the last of them back knows it.
 
-use passthru_model::plan::{NoPlan, PLAN_VERSION};
+use passthru_model::plan::NoPlan;
 use passthru_model::{Access, Granted, Holder, Intent, Lease, LeaseRecord, Plan, Reason, Records};
 use passthru_model::{Refusal, Snapshot, Step, User};
 use passthru_pci::Address;
@@ -56,7 +56,7 @@ pub fn group_node(snapshot: &Snapshot, device: Address) -> Option<String> {
 /// A refusal where a node was given to another user; or a fact without which there can be no
 /// plan.
 pub fn plan_grant(wish: &GrantWish<'_>) -> Result<Plan, NoPlan> {
-    let mut plan = empty(wish.nodes.iter().map(|(device, _)| *device).collect());
+    let mut plan = Plan::new(Intent::Grant, wish.nodes.iter().map(|(device, _)| *device).collect());
     let mut refusals = Vec::new();
     let mut access_steps: Vec<Step> = Vec::new();
     let mut done: Vec<&String> = Vec::new();
@@ -102,7 +102,7 @@ pub fn plan_grant(wish: &GrantWish<'_>) -> Result<Plan, NoPlan> {
 /// bound.
 #[must_use]
 pub fn plan_ungrant(devices: &[Address], records: &Records) -> Plan {
-    let mut plan = empty(devices.to_vec());
+    let mut plan = Plan::new(Intent::Grant, devices.to_vec());
     let leases: Vec<&Lease> = devices.iter().filter_map(|device| lease_of(records, *device)).collect();
     put_back(records, &leases, &mut plan);
     for lease in leases.into_iter().filter(|lease| lease.granted.is_some()) {
@@ -153,15 +153,4 @@ fn rewrite(lease: &Lease, granted: Option<Granted>, plan: &mut Plan) {
     let new = Lease { granted: granted.map(Box::new), ..lease.clone() };
     plan.steps.push(Step::CloseLease { lease: lease.clone() });
     plan.steps.push(Step::OpenLease { lease: new });
-}
-
-fn empty(devices: Vec<Address>) -> Plan {
-    Plan {
-        version: PLAN_VERSION,
-        intent: Intent::Grant,
-        devices,
-        steps: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-    }
 }

@@ -1,6 +1,6 @@
 //! Giving devices back to what they were on before.
 
-use passthru_model::plan::{NoPlan, PLAN_VERSION};
+use passthru_model::plan::NoPlan;
 use passthru_model::{Device, Fact, Intent, Lease, Plan, Reason, Records, Refusal, Snapshot, Step};
 use passthru_pci::Address;
 
@@ -49,14 +49,7 @@ struct Way<'a> {
 /// Every reason to refuse; or a fact without which there can be no plan.
 pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan, NoPlan> {
     let uses = Uses::of(snapshot);
-    let mut plan = Plan {
-        version: PLAN_VERSION,
-        intent: Intent::Release,
-        devices: wish.devices.to_vec(),
-        steps: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut plan = Plan::new(Intent::Release, wish.devices.to_vec());
     let mut refusals = Vec::new();
     let mut ways = Vec::new();
     let mut closed = Vec::new();

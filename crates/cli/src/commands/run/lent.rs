@@ -13,7 +13,7 @@ use passthru_plan::planner::{ReleaseWish, group_node, may_use, plan_release, pla
 use crate::args::Run;
 use crate::commands::bind::{Change, books_failure};
 use crate::commands::{grant, recover};
-use crate::context::{Context, plan_wants};
+use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::render::words;
 
@@ -212,7 +212,7 @@ impl Lent<'_> {
         let order = Order {
             verb: "run",
             patience: self.context.patience(&self.options.binding.waiting, &waits),
-            wants: &plan_wants(devices),
+            wants: &Wants::for_plan(devices),
             make,
             shown: None,
             confirm: None,
