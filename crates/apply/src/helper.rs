@@ -25,6 +25,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use serde::{Deserialize, Serialize};
 
 use crate::files::Locked;
+use crate::live::errno;
 use crate::target::WriteError;
 
 /// The argument that makes this program the helper. `main` looks for it before anything
@@ -136,10 +137,6 @@ fn answer(question: &Question) -> Answer {
         },
         Question::Run { argv } => run(argv).unwrap_or_else(failed),
     }
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno)
 }
 
 /// One write: sysfs hands each to the attribute whole (`fs/sysfs/file.c`).

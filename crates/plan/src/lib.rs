@@ -10,7 +10,7 @@
 //! | [`standing`] | whether what a lease records is still so |
 //! | [`undo`] | what undoes a step |
 //! | [`patience`] | how long a write may take |
-//! | [`shell`] | the shell command a step is equivalent to |
+//! | [`shell`] | the shell command a step is equivalent to; words quoted for a shell |
 //! | [`vm`] | a QEMU command line with the lent devices put in |
 
 pub mod lending;

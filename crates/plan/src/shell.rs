@@ -1,5 +1,5 @@
 //! The shell command a step is equivalent to: what `--dry-run` prints beside it, so that
-//! nobody has to take passthru's word for what it does.
+//! nobody has to take passthru's word for what it does. And words quoted for a shell.
 
 use passthru_model::Step;
 use passthru_model::device::attribute_of;
@@ -36,6 +36,21 @@ pub fn command(step: &Step) -> String {
         Step::SetAccess { node, value, .. } => {
             format!("chown {}:{} {node} && chmod {:o} {node}", value.uid, value.gid, value.mode)
         }
+    }
+}
+
+/// Words as a POSIX shell reads them back.
+#[must_use]
+pub fn line(words: &[String]) -> String {
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -26,6 +26,8 @@ mod tests;
 
 use passthru_pci::Address;
 
+use crate::shell;
+
 pub use memory::parse_size;
 pub use options::{FLAGS as QEMU_FLAGS, WITH_VALUE as QEMU_OPTIONS_WITH_VALUE};
 pub use place::GuestPlace;
@@ -237,7 +239,7 @@ fn plan_other(wish: &VmWish<'_>, kind: Kind) -> Result<VmPlan, VmError> {
     }
     Ok(VmPlan {
         argv: replace(wish.argv, &added),
-        qemu_args_env: Some(shell_line(&added)),
+        qemu_args_env: Some(shell::line(&added)),
         added,
         places,
         kind,
@@ -291,22 +293,8 @@ fn replace(argv: &[String], added: &[String]) -> Vec<String> {
         if word == PLACEHOLDER {
             words.extend(added.iter().cloned());
         } else {
-            words.push(word.replace(PLACEHOLDER, &shell_line(added)));
+            words.push(word.replace(PLACEHOLDER, &shell::line(added)));
         }
     }
     words
-}
-
-/// Words as a POSIX shell reads them back.
-fn shell_line(words: &[String]) -> String {
-    words.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" ")
-}
-
-fn shell_quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }

@@ -3,6 +3,7 @@
 use passthru_model::User;
 use passthru_model::plan::Plan;
 use passthru_pci::Address;
+use passthru_plan::shell;
 use passthru_plan::vm::{Kind, VmPlan};
 use serde::Serialize;
 
@@ -85,26 +86,11 @@ pub(super) fn show(
         } else {
             writeln!(out, "then{whom}:")?;
         }
-        writeln!(out, "  {}", shell_line(&machine.argv))?;
+        writeln!(out, "  {}", shell::line(&machine.argv))?;
         for place in &machine.places {
             writeln!(out, "{}: the guest sees it {}", place.address, place.guest)?;
         }
         writeln!(out, "and when it has ended, every device goes back to what it was on")
     })?;
     Ok(Code::Done.into())
-}
-
-/// A command line that can be pasted into a shell.
-fn shell_line(argv: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
-    argv.iter()
-        .map(|word| {
-            if !word.is_empty() && word.chars().all(plain) {
-                word.clone()
-            } else {
-                format!("'{}'", word.replace('\'', r"'\''"))
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
 }
