@@ -18,7 +18,7 @@ use super::{confirm, grant, print_json, refuse_copy};
 use crate::args::{Bind, Binding, Waiting};
 use crate::context::{Context, Many, Out, needs_usage, parse_names, parse_reasons, select};
 use crate::exit::{Code, Failure, Outcome};
-use crate::render::{json, plan as render};
+use crate::render::{json, plan as render, words};
 
 pub(crate) fn run(context: &Context, options: &Bind) -> Outcome {
     if !options.dry_run {
@@ -39,8 +39,7 @@ pub(crate) fn run(context: &Context, options: &Bind) -> Outcome {
     };
     let code = change.carry_out(context, &*source, &make, &|plan| {
         let verb = if plan.steps.is_empty() { "nothing to do: " } else { "" };
-        let names: Vec<_> = plan.devices.iter().map(ToString::to_string).collect();
-        format!("{verb}{} on {}", names.join(" "), options.binding.driver)
+        format!("{verb}{} on {}", words::list(&plan.devices), options.binding.driver)
     })?;
     if let Some(user) = user {
         let_use(context, options, &devices, &*source, &user)?;
@@ -70,17 +69,12 @@ fn let_use(
     }
     need_root("bind")?;
     grant::grant(context, "bind", &options.binding.waiting, &pairs, user, None).map_err(|failure| {
-        let names: Vec<_> = devices.iter().map(ToString::to_string).collect();
-        let message = format!(
-            "{} bound, but user {user} cannot use {}: {}",
-            names.join(" "),
-            nodes.join(" "),
-            failure.message
-        );
+        let (names, nodes) = (words::list(devices), words::list(&nodes));
+        let message = format!("{names} bound, but user {user} cannot use {nodes}: {}", failure.message);
         Failure { code: Code::Changed, message, ..failure }
-            .hint(format!("`passthru release {}` gives back what was bound", names.join(" ")))
+            .hint(format!("`passthru release {names}` gives back what was bound"))
     })?;
-    context.note(&format!("user {user} may use {}", nodes.join(" ")));
+    context.note(&format!("user {user} may use {}", words::list(&nodes)));
     Ok(())
 }
 
@@ -169,10 +163,9 @@ impl<'a> Change<'a> {
             if applied.gone.is_empty() {
                 context.note(&done(&applied.plan));
             } else {
-                let names: Vec<_> = applied.gone.iter().map(ToString::to_string).collect();
                 context.note(&format!(
                     "{} went away meanwhile (unplugged?): its lease is closed",
-                    names.join(" ")
+                    words::list(&applied.gone)
                 ));
             }
         }
@@ -367,8 +360,7 @@ fn warn_of_broken(context: &Context, leases: &[LeaseRecord]) {
 
 /// What there is to say about devices that went away in the middle of a change.
 fn pulled(gone: &[Address]) -> String {
-    let names: Vec<_> = gone.iter().map(ToString::to_string).collect();
-    format!("{} went away meanwhile (unplugged?): there is nothing of it to undo", names.join(" "))
+    format!("{} went away meanwhile (unplugged?): there is nothing of it to undo", words::list(gone))
 }
 
 /// Only root can change the host; asked last, so that everything else is said first.

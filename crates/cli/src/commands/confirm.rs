@@ -8,6 +8,7 @@ use super::refuse_copy;
 use crate::args::Confirm;
 use crate::context::Context;
 use crate::exit::{Code, Failure, Outcome};
+use crate::render::words;
 
 pub(crate) fn run(context: &Context, options: &Confirm) -> Outcome {
     refuse_copy(context, "confirm")?;
@@ -16,8 +17,7 @@ pub(crate) fn run(context: &Context, options: &Confirm) -> Outcome {
     let patience = context.patience(&options.waiting, &told);
     match transaction::confirm(&*context.live()?, patience) {
         Ok(plan) => {
-            let names: Vec<_> = plan.devices.iter().map(ToString::to_string).collect();
-            context.note(&format!("confirmed: {} stays as it is", names.join(" ")));
+            context.note(&format!("confirmed: {} stays as it is", words::list(&plan.devices)));
             Ok(Code::Done.into())
         }
         Err(ConfirmError::Books(error)) => Err(books_failure(&error)),

@@ -10,13 +10,13 @@ use passthru_apply::reap::{Reaped, What};
 use passthru_apply::recover::{self, Awaited, Cleanup, Recovered};
 use passthru_apply::transaction::ChangeError;
 use passthru_model::Holder;
-use passthru_pci::Address;
 
 use super::bind::{Change, need_root};
 use super::refuse_copy;
 use crate::args::Recover;
 use crate::context::Context;
 use crate::exit::{Code, Failure, Outcome};
+use crate::render::words;
 
 pub(crate) fn run(context: &Context, options: &Recover) -> Outcome {
     refuse_copy(context, "recover")?;
@@ -90,7 +90,7 @@ fn not_all(cleanup: &Cleanup) -> Option<Failure> {
     let interrupted = cleanup.interrupted.iter().flat_map(|recovered| &recovered.stuck);
     left.extend(interrupted.map(|stuck| format!("{} is stuck", stuck.device)));
     for reaped in &cleanup.reaped {
-        left.extend(reaped.failed.iter().map(|why| format!("{}: {why}", names(&reaped.devices))));
+        left.extend(reaped.failed.iter().map(|why| format!("{}: {why}", words::list(&reaped.devices))));
     }
     let mut failure = Failure::new(Code::Changed, "not everything could be looked after")
         .hint("`passthru status` shows what is left, and who holds it");
@@ -116,10 +116,6 @@ fn sentences(cleanup: &Cleanup) -> Vec<String> {
     lines
 }
 
-fn names(devices: &[Address]) -> String {
-    devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
 fn settled(settled: &Settled) -> String {
     match settled {
         Settled::Free(device) => {
@@ -134,7 +130,7 @@ fn settled(settled: &Settled) -> String {
 }
 
 fn reaped(reaped: &Reaped) -> String {
-    let devices = names(&reaped.devices);
+    let devices = words::list(&reaped.devices);
     let Holder { program, pid, .. } = &reaped.holder;
     let notes: String = reaped.notes.iter().map(|note| format!("; {note}")).collect();
     match (reaped.what, &reaped.failed) {
@@ -157,7 +153,7 @@ fn reaped(reaped: &Reaped) -> String {
 fn interrupted(recovered: &Recovered) -> String {
     let interrupted = &recovered.interrupted;
     let plan = &interrupted.plan;
-    let names = names(&plan.devices);
+    let names = words::list(&plan.devices);
     let what = match plan.intent {
         passthru_model::Intent::Bind => "bind",
         passthru_model::Intent::Release => "release",

@@ -10,6 +10,7 @@ use super::refuse_copy;
 use crate::args::Release;
 use crate::context::{Context, parse_reasons};
 use crate::exit::{Code, Failure, Outcome};
+use crate::render::words;
 
 pub(crate) fn run(context: &Context, options: &Release) -> Outcome {
     if !options.dry_run {
@@ -40,9 +41,8 @@ pub(crate) fn run(context: &Context, options: &Release) -> Outcome {
         ..Change::new("release", &devices, &options.waiting)
     };
     change.carry_out(context, &*source, &make, &|plan| {
-        let names: Vec<_> = plan.devices.iter().map(ToString::to_string).collect();
         let verb = if plan.steps.is_empty() { "nothing to do for" } else { "given back:" };
-        format!("{verb} {}", names.join(" "))
+        format!("{verb} {}", words::list(&plan.devices))
     })
 }
 

@@ -123,8 +123,7 @@ fn held(snapshot: &Snapshot, device: passthru_pci::Address) -> Vec<String> {
 
 /// A change that is not through, and what can be done about it.
 fn unfinished(source: &dyn Source, found: &Interrupted) -> String {
-    let names: Vec<_> = found.plan.devices.iter().map(ToString::to_string).collect();
-    let names = names.join(" ");
+    let names = words::list(&found.plan.devices);
     if found.other_boot {
         return format!("a change of {names} was cut off by the end of its boot; the next change forgets it");
     }

@@ -7,6 +7,7 @@ use passthru_model::{Refusal, Step, User};
 use passthru_plan::shell;
 
 use crate::exit::{Code, Failure};
+use crate::render::words;
 
 /// One step in words.
 pub(crate) fn step(step: &Step) -> String {
@@ -61,7 +62,7 @@ pub(crate) fn refusal(verb: &str, refusals: &[Refusal]) -> Failure {
     devices.dedup();
     let mut failure = Failure::new(
         Code::Refused,
-        format!("{verb} {}: refused, and nothing was changed", devices.join(" ")),
+        format!("{verb} {}: refused, and nothing was changed", words::list(devices)),
     );
     for refusal in refusals {
         failure = failure.detail(format!("{} [{}] {}", refusal.device, refusal.reason, refusal.evidence));

@@ -25,6 +25,11 @@ pub(crate) fn missing<T>(fact: &Fact<T>) -> String {
     }
 }
 
+/// Values with blanks between them: devices, as the next command takes them.
+pub(crate) fn list<T: Display>(values: impl IntoIterator<Item = T>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
+}
+
 /// Appends; writing to a String cannot fail.
 pub(crate) fn put(text: &mut String, what: impl Display) {
     let _ = write!(text, "{what}");
@@ -119,8 +124,7 @@ pub(crate) fn lending(lending: &Lending) -> String {
     match lending {
         Lending::Ready => "yes".into(),
         Lending::With(companions) => {
-            let all: Vec<_> = companions.iter().map(|c| c.short()).collect();
-            format!("yes, with {}", all.join(" "))
+            format!("yes, with {}", list(companions.iter().map(|c| c.short())))
         }
         Lending::Bound => "bound".into(),
         Lending::Lent => "lent".into(),

@@ -159,11 +159,11 @@ impl Lent<'_> {
             let left: Vec<Address> = lent.iter().filter(known).copied().collect();
             plan_release(snapshot, &ReleaseWish { devices: &left, adopt: None, allow: &[], records })
         };
-        let names: Vec<_> = lent.iter().map(ToString::to_string).collect();
+        let names = words::list(lent);
         let change = Change::new("release", lent, &self.options.binding.waiting);
         let told = |failure: Failure| Failure {
             code: Code::NotGivenBack,
-            message: format!("{} could not be given back: {}", names.join(" "), failure.message),
+            message: format!("{names} could not be given back: {}", failure.message),
             ..failure
         };
         let mut done = self.change(lent, &make).map_err(told)?;
@@ -173,8 +173,7 @@ impl Lent<'_> {
         }
         done.map_err(|error| {
             let line = format!(
-                "`passthru release {0}` tries again; so does the next passthru that changes something, and `passthru recover`",
-                names.join(" ")
+                "`passthru release {names}` tries again; so does the next passthru that changes something, and `passthru recover`"
             );
             told(change.failure(error)).hint(line)
         })?;

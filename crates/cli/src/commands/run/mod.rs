@@ -34,6 +34,7 @@ use super::refuse_copy;
 use crate::args::{PlugAt, Run};
 use crate::context::{Context, Many, needs_usage, parse_names, parse_reasons, select};
 use crate::exit::{Code, Failure, Outcome};
+use crate::render::words;
 
 /// What the leases call this process.
 const PROGRAM: &str = "passthru run";
@@ -217,12 +218,11 @@ fn not_started(error: &StartError) -> Failure {
 
 /// Says what is bound although the guest does not get it.
 fn tell_companions(context: &Context, plan: &Plan, devices: &[Address]) {
-    let others: Vec<String> =
-        plan.devices.iter().filter(|device| !devices.contains(device)).map(ToString::to_string).collect();
+    let others: Vec<_> = plan.devices.iter().filter(|device| !devices.contains(device)).collect();
     if !others.is_empty() {
         context.note(&format!(
             "note: {} bound along with the group, and not given to the guest; -d would do that",
-            others.join(" ")
+            words::list(others)
         ));
     }
 }
