@@ -370,3 +370,34 @@ impl Helpers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use passthru_host::source::Directory;
+
+    use super::*;
+
+    /// What a write comes to when this shell script is the helper, and whether it may be asked
+    /// again.
+    fn write_to(script: &str) -> (Result<(), WriteError>, bool) {
+        let (stdin, stdout) = (Stdio::piped(), Stdio::piped());
+        let mut child = Command::new("sh").args(["-c", script]).stdin(stdin).stdout(stdout).spawn().unwrap();
+        let (questions, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let helper = Helper { child, questions, answers: BufReader::new(answers), start: 0 };
+        let mut helpers = Helpers { now: Some(helper), ..Helpers::default() };
+        let source = Directory::live().unwrap();
+        let done = helpers.write(&source, "/sys/bus/pci/drivers_probe", "x", Duration::from_secs(20));
+        (done, helpers.now.is_some())
+    }
+
+    /// It died in the middle of the write: nobody knows what became of that.
+    #[test]
+    fn the_end_without_an_answer_is_no_success() {
+        let failed = |error| (Err(WriteError::Failed(error)), false);
+        assert_eq!(write_to("read q"), failed(Errno::EPIPE));
+        assert_eq!(write_to("read q; kill -9 $$"), failed(Errno::EPIPE));
+        assert_eq!(write_to(r#"read q; printf '{"errno":'"#), failed(Errno::EIO));
+        assert_eq!(write_to("read q; echo"), failed(Errno::EIO));
+        assert_eq!(write_to(r#"read q; echo '{"errno":0}'"#), (Ok(()), true));
+    }
+}

@@ -110,7 +110,7 @@ pub enum Awaited {
 pub fn under(guard: &Guard<'_>, awaited: Awaited) -> Result<Cleanup, RecoverError> {
     let left = wait_for_left_behind(guard);
     // The interrupted change first: what of it is parked already, is in a record until then,
-    // and is not undone twice.
+    // and is not undone twice. And where it waits to be confirmed, nothing else is done.
     let interrupted = interrupted(guard, awaited, left.clone())?;
     let settled = parked::settle(guard, left.as_ref())?;
     let reaped = reap::under(guard)?;

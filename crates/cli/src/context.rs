@@ -153,6 +153,7 @@ pub(crate) fn select(snapshot: &Snapshot, names: &[DeviceName], many: Many) -> R
                 }
                 SelectError::Ambiguous { .. } => "name one by its address",
                 SelectError::NotPci { .. } => "",
+                SelectError::NotSeen { .. } if snapshot.rights.root => "name the device by its address",
                 SelectError::NotSeen { .. } => "run as root, or name the device by its address",
             };
             Failure::new(Code::Usage, error.to_string()).hint(hint)

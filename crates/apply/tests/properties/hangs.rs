@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use passthru_apply::books;
+use passthru_apply::books::{self, Patience};
 use passthru_apply::journal::JOURNAL;
 use passthru_apply::parked::Settled;
-use passthru_apply::recover::Cleanup;
-use passthru_apply::transaction::ChangeError;
+use passthru_apply::recover::{Cleanup, RecoverError};
+use passthru_apply::transaction::{self, ChangeError, Confirm};
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
 use passthru_model::{Reason, StuckRecord};
@@ -16,7 +16,9 @@ use passthru_testkit::fake::{Effect, Fault, Kernel, Part, What};
 use passthru_testkit::hosts::{HostSpec, Pick};
 use proptest::prelude::*;
 
-use crate::support::{CRASHES, Cases, Scene, Wish, clean_up, count, property, release, stride, writes};
+use crate::support::{
+    CRASHES, Cases, Change, How, Scene, Wish, clean_up, count, property, release, stride, writes,
+};
 
 const EFFECTS: [Effect; 3] = [Effect::AtOnce, Effect::Late, Effect::Never];
 
@@ -208,6 +210,41 @@ fn a_write_of_an_undo_that_does_not_come_back() {
                     check_parked(&scene, &kernel, &told)?;
                     check_freed(&scene, &kernel, false, cases, &told)?;
                 }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// It comes back while a change of another device waits to be confirmed: nothing is undone
+/// before that is.
+#[test]
+fn it_comes_back_while_a_change_waits() {
+    property("a hang, then a change that waits", 1, |spec, pick, cases| {
+        for scene in scenes(spec, pick) {
+            for at in scene.writes() {
+                count(cases);
+                let faults = [Fault { at, what: What::Hang(Effect::AtOnce) }];
+                let (kernel, _) = scene.with(faults);
+                let told = || scene.told(&kernel, &faults);
+                let stuck = hung(&kernel).unwrap();
+                let confirm = Some(Confirm { within: 60, watch: &|| Ok(()) });
+                let other = Change::Bind(Wish { devices: vec![spare()], with_group: false });
+                let bound = other.run_with(&kernel.process(), How { confirm, ..How::default() });
+                prop_assert!(bound.is_ok(), "{bound:?}: {}", told());
+                kernel.come_back(stuck);
+                let before = kernel.state();
+                let refused = other.run(&kernel.process());
+                let waits = matches!(refused, Err(ChangeError::Recover(RecoverError::Awaiting { .. })));
+                prop_assert!(waits, "{refused:?}: {}", told());
+                prop_assert_eq!(before.differences(&kernel.state()), Vec::<String>::new(), "{}", told());
+                prop_assert!(transaction::confirm(&kernel.process(), Patience::NONE).is_ok());
+                let freed = clean_up(&kernel.process()).map(|cleanup| cleanup.settled);
+                prop_assert!(
+                    matches!(freed.as_deref(), Ok([Settled::Free(device)]) if *device == stuck),
+                    "{freed:?}: {}",
+                    told()
+                );
             }
         }
         Ok(())

@@ -4,10 +4,11 @@
 
 use passthru_apply::books;
 use passthru_apply::journal::JOURNAL;
+use passthru_apply::recover::Recovered;
 use passthru_apply::transaction::ChangeError;
 use passthru_model::LeaseRecord;
 use passthru_pci::Address;
-use passthru_testkit::fake::{Fault, Kernel, What};
+use passthru_testkit::fake::{Effect, Fault, Kernel, What};
 use proptest::prelude::*;
 
 use crate::support::{CRASHES, How, Scene, clean_up, count, of_scenes, release, stride};
@@ -59,6 +60,11 @@ fn check(scene: &Scene, kernel: &Kernel, faults: &[Fault], device: Address) -> R
     let recovered = clean_up(&next);
     prop_assert!(recovered.is_ok(), "{recovered:?}: {}\nthen {:#?}", told(), next.made());
     prop_assert!(next.file(JOURNAL).is_none(), "the journal is still there: {}", told());
+    // What another card at its place is on does not turn a release of the others back.
+    if let Some(Recovered { interrupted, finished, .. }) = recovered.unwrap().interrupted {
+        let begun = interrupted.begun > 0 && interrupted.undoing.is_none();
+        prop_assert!(finished || !(begun && scene.change.is_release()), "undone: {}", told());
+    }
     let first = others(&scene.first, &next, device);
     let last = others(&scene.last, &next, device);
     prop_assert!(
@@ -136,6 +142,28 @@ fn another_card_at_its_place_after_a_crash() {
                 let (dead, _) = scene.with(faults);
                 dead.swap(*device);
                 check(scene, &dead, &faults, *device)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Between a write that hung and whoever undoes what is left: the card with the lease is
+/// gone, and the lease with it.
+#[test]
+fn another_card_at_the_place_of_a_stuck_one() {
+    of_scenes("a hang, then another at its place", 3, |scene, cases| {
+        for at in scene.writes() {
+            for effect in [Effect::AtOnce, Effect::Late, Effect::Never] {
+                count(cases);
+                let faults = [Fault { at, what: What::Hang(effect) }];
+                let (kernel, result) = scene.with(faults);
+                prop_assert!(result.is_err(), "{}", scene.told(&kernel, &faults));
+                let device = kernel.with(|m| m.hangs[0].device);
+                kernel.come_back(device);
+                kernel.swap(device);
+                check(scene, &kernel, &faults, device)?;
+                prop_assert_eq!(books::stuck(&kernel).unwrap(), []);
             }
         }
         Ok(())

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use passthru_model::lease::LEASE_VERSION;
 use passthru_model::plan::{Loss, NoPlan};
-use passthru_model::{Device, Fact, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Snapshot, Step};
+use passthru_model::{
+    Device, Fact, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Rights, Snapshot, Step,
+};
 use passthru_pci::Address;
 
 use super::{broken_lease, lease_of, stuck_refusal};
@@ -218,7 +220,7 @@ fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec
         Fact::Known(_) => {}
         other => {
             let evidence = format!("its class is not known: {}", lending::unknown(other));
-            refuse(Reason::NotSeen, evidence, "run as root, or look at `passthru show`".into());
+            refuse(Reason::NotSeen, evidence, not_read(snapshot.rights).into());
         }
     }
     if let Some(refusal) = iommu_refusal(snapshot, device) {
@@ -232,17 +234,23 @@ fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec
     if let Some(why) = lending::unknown_reserved(snapshot, device) {
         let evidence =
             format!("whether the firmware keeps regions mapped for its group could not be seen: {why}");
-        refuse(Reason::NotSeen, evidence, "run as root, or look at `passthru show`".into());
+        refuse(Reason::NotSeen, evidence, not_read(snapshot.rights).into());
     }
     for found in uses.device(device.address) {
         if let Some(reason) = found.blocks {
-            refuse(reason, found.line(), hint(reason, found.chain.first().map_or("", String::as_str)));
+            let name = found.chain.first().map_or("", String::as_str);
+            refuse(reason, found.line(), hint(reason, name, snapshot.rights));
         }
     }
 }
 
-/// What to do about a use.
-pub(super) fn hint(reason: Reason, name: &str) -> String {
+/// What to do about an attribute that was not read or not understood.
+const fn not_read(rights: Rights) -> &'static str {
+    if rights.root { "look at `passthru show`" } else { "run as root, or look at `passthru show`" }
+}
+
+/// What to do about a use that was found with these rights.
+pub(super) fn hint(reason: Reason, name: &str, rights: Rights) -> String {
     match reason {
         Reason::Mounted => "unmount it first".into(),
         Reason::RootFileSystem => "the host runs from it: it cannot be lent while this system is up".into(),
@@ -268,6 +276,9 @@ pub(super) fn hint(reason: Reason, name: &str) -> String {
         Reason::Held => "stop that virtual machine first".into(),
         Reason::FunctionsBelow => "lend what is below it instead, or unbind that first".into(),
         Reason::VirtualFunctions => "remove the virtual functions first (write 0 to sriov_numvfs)".into(),
+        Reason::NotSeen if rights.root => {
+            "root could not see it either: find out why, or add --allow not-seen if you know that the host does not use the device".into()
+        }
         Reason::NotSeen => "run as root, so that passthru can look".into(),
         Reason::Bridge
         | Reason::NoIommu

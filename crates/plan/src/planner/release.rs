@@ -90,7 +90,7 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
                     device: *address,
                     reason,
                     evidence: found.line(),
-                    hint: hint(reason, ""),
+                    hint: hint(reason, "", snapshot.rights),
                 });
             }
         }

@@ -2,7 +2,7 @@
 
 use passthru_formats::Errno;
 use passthru_model::plan::NoPlan;
-use passthru_model::{Intent, LeaseRecord, Plan, Reason, Records};
+use passthru_model::{Intent, LeaseRecord, Plan, Reason, Records, Snapshot};
 use passthru_plan::planner::{BindWish, plan_bind};
 use passthru_testkit::fake::{Gives, Kernel, Part};
 
@@ -31,6 +31,20 @@ pub(crate) fn bind_with(
         holder: None,
     };
     plan_bind(&kernel.snapshot(&devices), &wish)
+}
+
+/// The disk alone, on a host that was read already.
+fn plain(snapshot: &Snapshot) -> Result<Plan, NoPlan> {
+    let wish = BindWish {
+        devices: &[address(DISK)],
+        with_group: false,
+        driver: "vfio-pci",
+        allow: &[],
+        records: &Records::default(),
+        now: 1,
+        holder: None,
+    };
+    plan_bind(snapshot, &wish)
 }
 
 fn sound() -> Part {
@@ -113,7 +127,7 @@ fn refusals_one_by_one() {
         ),
         (nvme(), |k| k.swapon("nvme0n1p1").unwrap(), Reason::Swap, true, "swapoff it first"),
         (nvme(), |k| k.stack("md0", None, (9, 0), &["nvme0n1"]), Reason::Holders, true, "stacked on it"),
-        (nvme(), |k| k.fail("/proc/swaps", Errno::EACCES), Reason::NotSeen, true, "run as root"),
+        (nvme(), |k| k.fail("/proc/swaps", Errno::EACCES), Reason::NotSeen, true, "--allow not-seen"),
         (
             card(),
             |k| k.with(|m| m.default_routes.push(("eth0".into(), false))),
@@ -155,6 +169,45 @@ fn refusals_one_by_one() {
         // One name allows one reason.
         let others: Vec<_> = Reason::ALL.into_iter().filter(|r| *r != reason).collect();
         assert_eq!(reasons(bind(&kernel, &[DISK], false, &others)), [("01:00.0".into(), reason)]);
+    }
+}
+
+/// Who is not root is told to be; root, who could not look either, is not.
+#[test]
+fn what_could_not_be_seen() {
+    const SYSFS: &str = "/sys/bus/pci/devices/0000:01:00.0";
+    type Arrange = fn(&Kernel);
+    let table: [(Arrange, &str, &str); 3] = [
+        (
+            |k| k.fail("/proc/swaps", Errno::EACCES),
+            "run as root, so that passthru can look",
+            "root could not see it either: find out why, or add --allow not-seen if you know that the host does not use the device",
+        ),
+        (
+            |k| {
+                ["modalias", "uevent", "class"]
+                    .iter()
+                    .for_each(|n| k.fail(&format!("{SYSFS}/{n}"), Errno::EIO));
+            },
+            "run as root, or look at `passthru show`",
+            "look at `passthru show`",
+        ),
+        (
+            |k| k.fail("/sys/kernel/iommu_groups/1/reserved_regions", Errno::EIO),
+            "run as root, or look at `passthru show`",
+            "look at `passthru show`",
+        ),
+    ];
+    for (arrange, user, root) in table {
+        let kernel = host([nvme()]);
+        arrange(&kernel);
+        let mut snapshot = snapshot(&kernel);
+        for (is_root, hint) in [(false, user), (true, root)] {
+            snapshot.rights.root = is_root;
+            let found = refusals(plain(&snapshot));
+            let all: Vec<_> = found.iter().map(|r| (r.reason, r.hint.as_str())).collect();
+            assert_eq!(all, [(Reason::NotSeen, hint)]);
+        }
     }
 }
 
@@ -228,16 +281,7 @@ fn no_plan_without_facts() {
     assert_eq!(reasons(bind(&kernel, &[DISK], false, &[])), [("01:00.0".into(), Reason::NotSeen)]);
     let mut blind = snapshot(&host([nvme()]));
     blind.devices.iter_mut().for_each(|d| d.detail = None);
-    let wish = BindWish {
-        devices: &[address(DISK)],
-        with_group: false,
-        driver: "vfio-pci",
-        allow: &[],
-        records: &Records::default(),
-        holder: None,
-        now: 1,
-    };
-    assert!(matches!(plan_bind(&blind, &wish), Err(NoPlan::Unknown(_))));
+    assert!(matches!(plain(&blind), Err(NoPlan::Unknown(_))));
 }
 
 /// On `vfio-pci` already, by somebody else: a lease that says so, and nothing else.
