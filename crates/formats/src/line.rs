@@ -44,7 +44,7 @@ impl LineError {
 
 /// The lines of a file with their numbers, from 1; a last line without its newline
 /// counts, an empty rest does not.
-pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut rest = text;
     let mut number = 0;
     std::iter::from_fn(move || {

@@ -44,6 +44,22 @@ impl PortType {
             other => Self::Other(other),
         }
     }
+
+    /// The number in the register.
+    pub(crate) const fn bits(self) -> u16 {
+        match self {
+            Self::Endpoint => 0x0,
+            Self::LegacyEndpoint => 0x1,
+            Self::RootPort => 0x4,
+            Self::UpstreamPort => 0x5,
+            Self::DownstreamPort => 0x6,
+            Self::PciBridge => 0x7,
+            Self::PcieBridge => 0x8,
+            Self::RootComplexEndpoint => 0x9,
+            Self::RootComplexEventCollector => 0xa,
+            Self::Other(other) => other as u16 & 0xf,
+        }
+    }
 }
 
 impl fmt::Display for PortType {
@@ -169,6 +185,22 @@ impl AccessControl {
     pub const fn missing(self) -> u16 {
         Self::ISOLATES & self.capability & !self.control
     }
+
+    /// The bits, as lspci calls them (`ls-ecaps.c`, `cap_acs`).
+    pub const NAMES: [(u16, &'static str); 7] = [
+        (0x01, "SrcValid"),
+        (0x02, "TransBlk"),
+        (0x04, "ReqRedir"),
+        (0x08, "CmpltRedir"),
+        (0x10, "UpstreamFwd"),
+        (0x20, "EgressCtrl"),
+        (0x40, "DirectTrans"),
+    ];
+
+    /// The names of these bits.
+    pub fn names(bits: u16) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(bit, _)| bits & bit != 0).map(|(_, name)| name)
+    }
 }
 
 /// Single Root I/O Virtualization (`PCI_EXT_CAP_ID_SRIOV`).
@@ -279,6 +311,15 @@ impl ConfigSpace {
     pub fn access_control(&self) -> Option<AccessControl> {
         let at = self.extended_at(ACS, 8)?;
         Some(AccessControl { capability: self.u16(at + 4)?, control: self.u16(at + 6)? })
+    }
+
+    /// Access Control Services where the registers are two dwords instead of two words, as in
+    /// the root ports of Intel's 100 and 200 series chipsets (`drivers/pci/quirks.c`,
+    /// `pci_quirk_intel_spt_pch_acs`: the control register is at +8).
+    #[must_use]
+    pub fn access_control_in_dwords(&self) -> Option<AccessControl> {
+        let at = self.extended_at(ACS, 12)?;
+        Some(AccessControl { capability: self.u16(at + 4)?, control: self.u16(at + 8)? })
     }
 
     /// Single Root I/O Virtualization.

@@ -1,5 +1,7 @@
 //! Configuration space without serial numbers: only registers that are known are kept.
 
+use passthru_pci::capability::ACS;
+
 use super::Redactor;
 use super::standin::Kind;
 use super::table::{CAPABILITIES, EXTENDED_CAPABILITIES};
@@ -50,7 +52,11 @@ impl Redactor {
         let list = extended.items;
         for capability in &list {
             let known = EXTENDED_CAPABILITIES.iter().find(|(id, _)| *id == capability.id);
-            let size = known.map_or(4, |(_, size)| *size);
+            let size = match capability.id {
+                // The registers are dwords on some of Intel's ports only.
+                ACS if config.id().vendor != 0x8086 || config.header_type() != HeaderType::Bridge => 8,
+                _ => known.map_or(4, |(_, size)| *size),
+            };
             let from = usize::from(capability.offset);
             let next = list.iter().map(|c| usize::from(c.offset)).filter(|&at| at > from).min();
             keep(from, (from + size).min(next.unwrap_or(data.len())));

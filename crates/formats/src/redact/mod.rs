@@ -11,10 +11,11 @@
 //! | `table` | the white list, all of it |
 //! | `glob` | its patterns |
 //! | `standin` | [`Kind`], stand-ins |
-//! | `text`, `tables`, `config` | what is done with the contents of files |
+//! | `text`, `tables`, `config`, `kernels` | what is done with the contents of files |
 
 mod config;
 mod glob;
+mod kernels;
 mod standin;
 mod table;
 mod tables;
@@ -27,7 +28,11 @@ use std::fmt;
 
 pub use standin::Kind;
 
+use crate::acpi;
 use crate::capture::{Answer, Capture, Header, Op, Stat};
+use crate::interrupts;
+use crate::iomem;
+use crate::meminfo;
 use standin::StandIns;
 use table::{BLOCKS, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES, RULES, Treatment};
 
@@ -183,6 +188,10 @@ impl Redactor {
                 names.sort_unstable();
                 Answer::List(names)
             }
+            (Treatment::Booleans, Answer::List(names)) => {
+                let plain = |name: &&String| name.starts_with("virt_") && text::is_code_name(name);
+                Answer::List(names.iter().filter(plain).cloned().collect())
+            }
             (Treatment::Numbers, Answer::List(names)) => {
                 Answer::List(names.iter().filter(|name| glob::fits("#", name)).cloned().collect())
             }
@@ -210,7 +219,29 @@ impl Redactor {
             Treatment::Fstab => return Some(self.fstab(data).into()),
             Treatment::Crypttab => return Some(self.crypttab(data).into()),
             Treatment::UdevRecord => return Some(Self::udev_record(data).into()),
+            Treatment::KernelConfig => return Some(Self::kernel_config(data)),
+            Treatment::PackedConfig => return Self::packed_config(data),
+            Treatment::ModulePaths => return Some(Self::module_paths(data).into()),
+            Treatment::ModuleLines => return Some(Self::module_lines(data).into()),
+            Treatment::Modprobe => return Some(self.modprobe(data).into()),
+            Treatment::Assignments => return Some(Self::assignments(data).into()),
+            Treatment::Iomem => return Some(iomem::without_other_names(data).into()),
+            Treatment::KernelLog => return Some(Self::kernel_log(data).into()),
             Treatment::NvidiaMinor => return Some(Self::nvidia(data).into()),
+            Treatment::AcpiTable => return acpi::is_understood(data).then(|| data.to_vec()),
+            Treatment::SecureBoot => {
+                return matches!(data, [_, 0, 0, 0, 0 | 1]).then(|| data.to_vec());
+            }
+            Treatment::Interrupts => {
+                return Some(
+                    interrupts::chips(data)
+                        .iter()
+                        .flat_map(|c| [c.as_bytes(), b"\n"])
+                        .flatten()
+                        .copied()
+                        .collect(),
+                );
+            }
             _ => {}
         }
         let text = text()?;
@@ -234,7 +265,14 @@ impl Redactor {
                 self.one_word(text, |r, word| r.stand_ins.get(Kind::Input, word).to_owned())
             }
             Treatment::Modules => self.modules(text),
+            Treatment::CpuInfo => self.cpu_info(text),
             Treatment::OsRelease => self.os_release(text),
+            Treatment::Capabilities => {
+                let bits = meminfo::effective_capabilities(data)?;
+                format!("CapEff:\t{bits:016x}\n")
+            }
+            Treatment::LibvirtConfig => Self::libvirt_config(text),
+            Treatment::Profiles => self.lines(text, |_, line| Self::profile(line)),
             _ => return None,
         };
         Some(new.into())
@@ -274,7 +312,18 @@ impl Redactor {
             "by-uuid" | "by-label" | "by-partuuid" | "by-partlabel" | "by-id" | "by-path" => {
                 self.disk_name(before, name)
             }
-            "drivers" | "module" | "parameters" | "slots" if text::is_code_name(name) => name.to_owned(),
+            // A directory of each kernel, and its configuration.
+            "modules" => text::release(name),
+            "boot" => match name.strip_prefix("config-") {
+                Some(release) => format!("config-{}", text::release(release)),
+                None => self.node(name),
+            },
+            "modprobe.d" | "modules-load.d" | "dracut.conf.d" | "conf.d" | "mkinitcpio.conf.d" => {
+                self.conf_name(name)
+            }
+            "drivers" | "module" | "parameters" | "slots" | "booleans" if text::is_code_name(name) => {
+                name.to_owned()
+            }
             _ => self.node(name),
         }
     }

@@ -96,6 +96,39 @@ pub(super) enum Treatment {
     Modules,
     /// `/etc/os-release`: the keys of [`OS_RELEASE`].
     OsRelease,
+    /// A table of the firmware that one of the parsers of `crate::acpi` understands, byte for
+    /// byte: addresses and devices of the machine's kind, the maker's name. Another is withheld.
+    AcpiTable,
+    /// The firmware's switch: five bytes, the last 0 or 1.
+    SecureBoot,
+    /// `/proc/interrupts`: the names of chips; neither counts nor who uses them.
+    Interrupts,
+    /// `/proc/cpuinfo`: the first processor, the keys of [`CPU_KEYS`].
+    CpuInfo,
+    /// A kernel's configuration: the options that matter for lending.
+    KernelConfig,
+    /// The same, packed.
+    PackedConfig,
+    /// depmod's lists: paths of modules.
+    ModulePaths,
+    /// `/etc/modules` and its like: names of modules.
+    ModuleLines,
+    /// modprobe.d(5): options of [`OPTION_MODULES`], names of modules.
+    Modprobe,
+    /// Configuration of a generator of initramfs images: the keys of [`GENERATOR_KEYS`].
+    Assignments,
+    /// `/proc/iomem`: framebuffers and PCI functions by name.
+    Iomem,
+    /// The kernel's log: what of it has a known text, without names; the rest is left out.
+    KernelLog,
+    /// `/proc/self/status`: the effective capabilities.
+    Capabilities,
+    /// `/etc/libvirt/qemu.conf`: the list of device nodes, where there is one.
+    LibvirtConfig,
+    /// AppArmor's profiles: those of libvirt itself.
+    Profiles,
+    /// Names of SELinux's booleans for virtual machines.
+    Booleans,
     /// Left out, and said so.
     Withhold,
 }
@@ -162,6 +195,20 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Link, "/sys/class/iommu/*", T::Path),
     (List, "/sys/class/iommu/*/devices", T::Names),
     (List, "/sys/firmware/acpi/tables", T::Names),
+    (Read, "/sys/class/iommu/*/intel-iommu/cap", T::Keep),
+    (Read, "/sys/class/iommu/*/intel-iommu/ecap", T::Keep),
+    (Read, "/sys/class/iommu/*/intel-iommu/address", T::Keep),
+    (Read, "/sys/class/iommu/*/intel-iommu/version", T::Keep),
+    (Read, "/sys/class/iommu/*/amd-iommu/cap", T::Keep),
+    (Read, "/sys/class/iommu/*/amd-iommu/features", T::Keep),
+    (Read, "/sys/firmware/acpi/tables/DMAR", T::AcpiTable),
+    (Read, "/sys/firmware/acpi/tables/IVRS", T::AcpiTable),
+    (Read, "/sys/firmware/acpi/tables/IORT", T::AcpiTable),
+    (Read, "/sys/firmware/acpi/tables/VIOT", T::AcpiTable),
+    (Stat, "/sys/firmware/efi", T::Stat),
+    (Read, "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", T::SecureBoot),
+    (Read, "/sys/kernel/security/lockdown", T::Keep),
+    (Read, "/proc/interrupts", T::Interrupts),
     (Stat, "/sys/firmware/acpi/tables/DMAR", T::Stat),
     (Stat, "/sys/firmware/acpi/tables/IVRS", T::Stat),
     (Stat, "/sys/firmware/acpi/tables/IORT", T::Stat),
@@ -302,6 +349,59 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Link, "/proc/#/ns/mnt", T::Namespace),
     (Read, "/proc/#/comm", T::Process),
     (Read, "/proc/#/stat", T::ProcessStat),
+    // The processor, installed kernels, modules at boot.
+    (Read, "/proc/cpuinfo", T::CpuInfo),
+    (Stat, "/sys/module/kvm", T::Stat),
+    (Stat, "/sys/module/kvm_intel", T::Stat),
+    (Stat, "/sys/module/kvm_amd", T::Stat),
+    (List, "/lib/modules", T::Names),
+    (List, "/usr/lib/modules", T::Names),
+    (List, "/run/booted-system/kernel-modules/lib/modules", T::Names),
+    (Read, "/lib/modules/*/modules.dep", T::ModulePaths),
+    (Read, "/lib/modules/*/modules.builtin", T::ModulePaths),
+    (Read, "/lib/modules/*/config", T::KernelConfig),
+    (Read, "/usr/lib/modules/*/modules.dep", T::ModulePaths),
+    (Read, "/usr/lib/modules/*/modules.builtin", T::ModulePaths),
+    (Read, "/usr/lib/modules/*/config", T::KernelConfig),
+    (Read, "/run/booted-system/kernel-modules/lib/modules/*/modules.dep", T::ModulePaths),
+    (Read, "/run/booted-system/kernel-modules/lib/modules/*/modules.builtin", T::ModulePaths),
+    (Read, "/run/booted-system/kernel-modules/lib/modules/*/config", T::KernelConfig),
+    (Read, "/boot/config-*", T::KernelConfig),
+    (Read, "/proc/config.gz", T::PackedConfig),
+    (List, "/etc/modprobe.d", T::Names),
+    (List, "/run/modprobe.d", T::Names),
+    (List, "/usr/local/lib/modprobe.d", T::Names),
+    (List, "/usr/lib/modprobe.d", T::Names),
+    (List, "/lib/modprobe.d", T::Names),
+    (Read, "/etc/modprobe.d/*", T::Modprobe),
+    (Read, "/run/modprobe.d/*", T::Modprobe),
+    (Read, "/usr/local/lib/modprobe.d/*", T::Modprobe),
+    (Read, "/usr/lib/modprobe.d/*", T::Modprobe),
+    (Read, "/lib/modprobe.d/*", T::Modprobe),
+    (Read, "/etc/modules", T::ModuleLines),
+    (List, "/etc/modules-load.d", T::Names),
+    (List, "/run/modules-load.d", T::Names),
+    (List, "/usr/local/lib/modules-load.d", T::Names),
+    (List, "/usr/lib/modules-load.d", T::Names),
+    (Read, "/etc/modules-load.d/*", T::ModuleLines),
+    (Read, "/run/modules-load.d/*", T::ModuleLines),
+    (Read, "/usr/local/lib/modules-load.d/*", T::ModuleLines),
+    (Read, "/usr/lib/modules-load.d/*", T::ModuleLines),
+    (Read, "/etc/initramfs-tools/modules", T::ModuleLines),
+    (Read, "/etc/initramfs-tools/initramfs.conf", T::Assignments),
+    (List, "/etc/initramfs-tools/conf.d", T::Names),
+    (List, "/usr/share/initramfs-tools/conf.d", T::Names),
+    (Read, "/etc/initramfs-tools/conf.d/*", T::Assignments),
+    (Read, "/usr/share/initramfs-tools/conf.d/*", T::Assignments),
+    (Read, "/etc/dracut.conf", T::Assignments),
+    (List, "/etc/dracut.conf.d", T::Names),
+    (List, "/usr/lib/dracut/dracut.conf.d", T::Names),
+    (Read, "/etc/dracut.conf.d/*", T::Assignments),
+    (Read, "/usr/lib/dracut/dracut.conf.d/*", T::Assignments),
+    (Read, "/etc/mkinitcpio.conf", T::Assignments),
+    (List, "/etc/mkinitcpio.conf.d", T::Names),
+    (Read, "/etc/mkinitcpio.conf.d/*", T::Assignments),
+    (Read, "/proc/iomem", T::Iomem),
     // Kernel, modules, system.
     (Read, "/proc/cmdline", T::CommandLine),
     (Read, "/proc/modules", T::Modules),
@@ -314,6 +414,64 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/sys/devices/system/node/online", T::Keep),
     (Read, "/etc/os-release", T::OsRelease),
     (Read, "/usr/lib/os-release", T::OsRelease),
+    // Which tools change the boot configuration.
+    (Stat, "/etc/NIXOS", T::Stat),
+    (Stat, "/etc/default/grub", T::Stat),
+    (Stat, "/etc/kernel/cmdline", T::Stat),
+    (Stat, "/etc/kernel/proxmox-boot-uuids", T::Stat),
+    (Stat, "/run/ostree-booted", T::Stat),
+    (Stat, "/bin/kernel-install", T::Stat),
+    (Stat, "/sbin/dracut", T::Stat),
+    (Stat, "/sbin/grubby", T::Stat),
+    (Stat, "/sbin/update-grub", T::Stat),
+    (Stat, "/sbin/update-initramfs", T::Stat),
+    (Stat, "/usr/bin/dracut", T::Stat),
+    (Stat, "/usr/bin/grub-mkconfig", T::Stat),
+    (Stat, "/usr/bin/grubby", T::Stat),
+    (Stat, "/usr/bin/kernel-install", T::Stat),
+    (Stat, "/usr/bin/kernelstub", T::Stat),
+    (Stat, "/usr/bin/mkinitcpio", T::Stat),
+    (Stat, "/usr/sbin/dracut", T::Stat),
+    (Stat, "/usr/sbin/grub-mkconfig", T::Stat),
+    (Stat, "/usr/sbin/grub2-mkconfig", T::Stat),
+    (Stat, "/usr/sbin/grubby", T::Stat),
+    (Stat, "/usr/sbin/proxmox-boot-tool", T::Stat),
+    (Stat, "/usr/sbin/update-grub", T::Stat),
+    (Stat, "/usr/sbin/update-initramfs", T::Stat),
+    // Log, memory, software.
+    (Read, "/dev/kmsg", T::KernelLog),
+    (Read, "/var/log/dmesg", T::KernelLog),
+    (Read, "/var/log/kern.log", T::KernelLog),
+    (Read, "/proc/meminfo", T::Keep),
+    (Read, "/proc/self/limits", T::Keep),
+    (Read, "/proc/self/status", T::Capabilities),
+    (Stat, "/usr/bin/qemu-system-x86_64", T::Stat),
+    (Stat, "/usr/bin/qemu-system-aarch64", T::Stat),
+    (Stat, "/usr/bin/qemu-system-riscv64", T::Stat),
+    (Stat, "/usr/bin/qemu-kvm", T::Stat),
+    (Stat, "/usr/bin/kvm", T::Stat),
+    (Stat, "/usr/local/bin/qemu-system-x86_64", T::Stat),
+    (Stat, "/usr/local/bin/qemu-system-aarch64", T::Stat),
+    (Stat, "/usr/local/bin/qemu-system-riscv64", T::Stat),
+    (Stat, "/usr/local/bin/qemu-kvm", T::Stat),
+    (Stat, "/usr/local/bin/kvm", T::Stat),
+    (Stat, "/usr/libexec/qemu-system-x86_64", T::Stat),
+    (Stat, "/usr/libexec/qemu-system-aarch64", T::Stat),
+    (Stat, "/usr/libexec/qemu-system-riscv64", T::Stat),
+    (Stat, "/usr/libexec/qemu-kvm", T::Stat),
+    (Stat, "/usr/libexec/kvm", T::Stat),
+    (Stat, "/run/current-system/sw/bin/qemu-system-x86_64", T::Stat),
+    (Stat, "/run/current-system/sw/bin/qemu-system-aarch64", T::Stat),
+    (Stat, "/run/current-system/sw/bin/qemu-system-riscv64", T::Stat),
+    (Stat, "/run/current-system/sw/bin/qemu-kvm", T::Stat),
+    (Stat, "/run/current-system/sw/bin/kvm", T::Stat),
+    (Read, "/etc/libvirt/qemu.conf", T::LibvirtConfig),
+    (Read, "/sys/module/apparmor/parameters/enabled", T::Keep),
+    (Read, "/sys/kernel/security/apparmor/profiles", T::Profiles),
+    (Stat, "/etc/apparmor.d/abstractions/libvirt-qemu", T::Stat),
+    (Read, "/sys/fs/selinux/enforce", T::Keep),
+    (List, "/sys/fs/selinux/booleans", T::Booleans),
+    (Read, "/sys/fs/selinux/booleans/*", T::Keep),
     (Read, "/sys/class/dmi/id/sys_vendor", T::Keep),
     (Read, "/sys/class/dmi/id/product_name", T::Keep),
     (Read, "/sys/class/dmi/id/board_vendor", T::Keep),
@@ -589,11 +747,56 @@ pub(super) const UEVENT: &[&str] = &[
     "DRIVER", "PCI_CLASS", "PCI_ID", "PCI_SUBSYS_ID", "PCI_SLOT_NAME", "MODALIAS",
 ];
 
+/// Nodes in libvirt's `cgroup_device_acl` that are not somebody's.
+#[rustfmt::skip]
+pub(super) const ACL_NODES: &[&str] = &[
+    "/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm", "/dev/kqemu",
+    "/dev/rtc", "/dev/hpet", "/dev/net/tun", "/dev/userfaultfd", "/dev/vfio/vfio", "/dev/vfio/#", "/dev/iommu",
+    "/dev/kvmfr#", "/dev/input/event#", "/dev/sev", "/dev/nvidiactl", "/dev/nvidia#", "/dev/dri/renderD#",
+];
+
 /// Keys of `os-release`; other lines are left out.
 #[rustfmt::skip]
 pub(super) const OS_RELEASE: &[&str] = &[
     "ID", "ID_LIKE", "NAME", "PRETTY_NAME", "VERSION", "VERSION_ID", "VERSION_CODENAME", "VARIANT",
     "VARIANT_ID", "PLATFORM_ID", "CPE_NAME",
+];
+
+/// Keys of `/proc/cpuinfo`.
+#[rustfmt::skip]
+pub(super) const CPU_KEYS: &[&str] = &[
+    "processor", "vendor_id", "cpu family", "model", "model name", "stepping", "flags", "address sizes",
+    "CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features",
+];
+
+/// Modules whose options stay; of others only that there are some.
+#[rustfmt::skip]
+pub(super) const OPTION_MODULES: &[&str] = &[
+    "vfio", "vfio_pci", "vfio_iommu_type1", "iommufd", "kvm", "kvm_intel", "kvm_amd", "pci_stub", "nvidia",
+    "nvidia_drm", "nvidia_modeset", "nouveau", "amdgpu", "radeon", "i915", "xe", "snd_hda_intel", "nvme",
+    "nvme_core", "xhci_pci", "xhci_hcd", "ast", "mgag200",
+];
+
+/// Files people, packages and guides put into directories of configuration, without `.conf`.
+#[rustfmt::skip]
+pub(super) const CONF_NAMES: &[&str] = &[
+    "vfio", "vfio-pci", "vfio_pci", "#-vfio", "kvm", "kvm-intel", "kvm-amd", "kvm_intel", "kvm_amd", "qemu",
+    "qemu-system-x86", "blacklist", "blacklist-nouveau", "blacklist-nvidia", "blacklist-amdgpu", "nvidia",
+    "nouveau", "amdgpu", "radeon", "i915", "local", "local-drivers", "passthru", "passthrough", "iommu",
+    "modules", "pve-blacklist", "nvidia-blacklists-nouveau", "nvidia-installer-disable-nouveau",
+    "amd#-microcode-blacklist", "intel-microcode-blacklist", "blacklist-ath_pci", "blacklist-firewire",
+    "blacklist-framebuffer", "blacklist-rare-network", "alsa-base", "aliases", "mdadm", "systemd", "dkms",
+    "fbdev-blacklist", "lockd", "tuned", "mlx#", "libmlx#", "zfs", "truescale", "mlx#_core", "README",
+    "resume", "driver-policy", "splash", "#-debian", "#-fedora", "#-dist", "#-generic-hostonly",
+    "#-generic-image", "cups-filters", "fwupd-msr", "fwupd-platform-integrity",
+];
+
+/// Keys of the configuration of generators of initramfs images.
+#[rustfmt::skip]
+pub(super) const GENERATOR_KEYS: &[&str] = &[
+    "MODULES", "HOOKS", "BUSYBOX", "COMPRESS", "drivers", "add_drivers", "force_drivers", "omit_drivers",
+    "dracutmodules", "add_dracutmodules", "omit_dracutmodules", "install_items", "hostonly",
+    "early_microcode", "compress",
 ];
 
 /// Known capabilities of configuration space: id, and how many bytes of it are kept.
@@ -617,7 +820,7 @@ pub(super) const EXTENDED_CAPABILITIES: &[(u16, usize)] = &[
     (0x0002, 0x1c), // virtual channel
     (0x0003, 4),    // device serial number: replaced
     (0x000b, 8),    // vendor specific: its id and length
-    (0x000d, 8),    // access control services
+    (0x000d, 12),   // access control services, in dwords on some Intel root ports
     (0x000e, 8),    // alternative routing-id
     (0x000f, 8),    // address translation
     (0x0010, 0x40), // SR-IOV

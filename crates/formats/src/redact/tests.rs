@@ -160,6 +160,37 @@ fn host() -> Capture {
         data("NAME=\"Debian GNU/Linux\"\nID=debian\nHOME_URL=\"https://acme\"\nVARIANT=anne@acme\n"),
     );
     put(Op::Read, "/etc/hostname", data("annes-laptop\n"));
+    put(
+        Op::Read,
+        "/dev/kmsg",
+        data(
+            "5,1,1,-;Linux version 6.1 (anne@acme)\n6,2,2,-;usb 1-2: SerialNumber: ACME1\n\
+              4,3,5690800,-;vfio-pci 0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n DEVICE=+pci:0000:01:00.0\n\
+              3,4,6000000,-;INFO: task anne-backup:812 blocked for more than 120 seconds.\n",
+        ),
+    );
+    put(
+        Op::Read,
+        "/var/log/kern.log",
+        data(
+            "Nov 21 14:46:41 annes-laptop kernel: audit: apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-3f1c2d4e\" name=\"/home/anne/vbios.rom\"\n",
+        ),
+    );
+    put(Op::Read, "/proc/self/status", data("Name:\tanne\nGroups:\t1001\nCapEff:\t000001ffffffffff\n"));
+    put(
+        Op::Read,
+        "/etc/libvirt/qemu.conf",
+        data("vnc_password = \"hunter2\"\ncgroup_device_acl = [ \"/dev/null\", \"/dev/acme0\" ]\n"),
+    );
+    put(
+        Op::Read,
+        "/sys/kernel/security/apparmor/profiles",
+        data(
+            "libvirtd (enforce)\nlibvirt-3f1c2d4e-1111-2222-3333-444455556666 (enforce)\n/usr/bin/acme (complain)\n",
+        ),
+    );
+    put(Op::List, "/sys/fs/selinux/booleans", list(&["acme_can_write", "virt_use_sysfs"]));
+    put(Op::Read, "/sys/fs/selinux/booleans/virt_use_sysfs", data("1 1\n"));
     put(Op::Read, "/home/anne/notes", data("hunter2"));
     put(Op::Read, "/sys/class/dmi/id/product_name", data("X570D4U\n"));
     put(Op::Read, "/sys/class/dmi/id/product_serial", data("ACME1\n"));
@@ -364,6 +395,21 @@ fn files_of_a_few_words() {
         text(&out, "/proc/modules"),
         "nvme 61440 2 - Live 0x0000000000000000\nnvme_core 1 1 nvme, Live 0x0000000000000000\n"
     );
+    assert_eq!(
+        text(&out, "/dev/kmsg"),
+        "4,0,5690800,-;0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n\
+         3,0,6000000,-;INFO: task 0:812 blocked for more than 120 seconds.\n"
+    );
+    assert_eq!(
+        text(&out, "/var/log/kern.log"),
+        "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-\" name=\"0\"\n"
+    );
+    assert_eq!(text(&out, "/proc/self/status"), "CapEff:\t000001ffffffffff\n");
+    assert_eq!(
+        text(&out, "/etc/libvirt/qemu.conf"),
+        "cgroup_device_acl = [ \"/dev/null\", \"/dev/other\" ]\n"
+    );
+    assert_eq!(text(&out, "/sys/kernel/security/apparmor/profiles"), "libvirtd (enforce)\n");
     assert_eq!(text(&out, "/etc/os-release"), "NAME=\"Debian GNU/Linux\"\nID=debian\n");
     assert_eq!(text(&out, "/sys/class/dmi/id/product_name"), "X570D4U\n");
     let Some(Answer::Stat(stat)) = out.get(Op::Stat, "/dev/vfio/13") else { panic!() };

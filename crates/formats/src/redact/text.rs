@@ -2,10 +2,11 @@
 
 use super::standin::Kind;
 use super::table::{
-    DEVICE_PARAMETERS, INIT_WORDS, INPUTS, OS_RELEASE, PARAMETERS, PROCESSES, RELEASES, UEVENT,
+    ACL_NODES, DEVICE_PARAMETERS, INIT_WORDS, INPUTS, OS_RELEASE, PARAMETERS, PROCESSES, RELEASES, UEVENT,
 };
 use super::{Redactor, glob};
-use crate::cmdline;
+use crate::messages::{self, Program};
+use crate::{cmdline, kmsg, virconf};
 
 /// The largest file that is kept as it is.
 const KEPT: usize = 64 << 10;
@@ -112,6 +113,39 @@ impl Redactor {
         Some(out)
     }
 
+    /// The lines with a known text, the text only.
+    pub(super) fn kernel_log(log: &[u8]) -> String {
+        let mut out = String::new();
+        for record in kmsg::parse(kmsg::last_boot(log)) {
+            for hit in messages::scan(&record.text, &[Program::Kernel]) {
+                if let Some(time) = record.time {
+                    out.push_str(&format!("{},0,{time},-;", record.level.unwrap_or(4)));
+                }
+                out.push_str(&hit.anonymous);
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    /// The list of device nodes, where it is set; nodes that nobody knows are one word.
+    pub(super) fn libvirt_config(text: &str) -> String {
+        let Some(nodes) = virconf::list(text, "cgroup_device_acl") else { return String::new() };
+        let known = |node: &str| glob::any(ACL_NODES, node);
+        let nodes: Vec<String> =
+            nodes.iter().map(|n| format!("\"{}\"", if known(n) { n } else { "/dev/other" })).collect();
+        format!("cgroup_device_acl = [ {} ]\n", nodes.join(", "))
+    }
+
+    /// `libvirtd (enforce)`: libvirt's own; a virtual machine's has its UUID.
+    pub(super) fn profile(line: &str) -> Option<String> {
+        let (name, mode) = line.strip_suffix(')')?.rsplit_once(" (")?;
+        let name = name.rsplit('/').next()?;
+        let known = matches!(name, "libvirtd" | "virtqemud" | "virt-aa-helper" | "virtxend");
+        let mode = ["enforce", "complain", "kill", "prompt", "unconfined"].into_iter().find(|m| *m == mode);
+        known.then_some(mode)?.map(|mode| format!("{name} ({mode})"))
+    }
+
     pub(super) fn uevent(&mut self, text: &str) -> String {
         self.lines(text, |r, line| {
             let (key, value) = line.split_once('=')?;
@@ -172,7 +206,11 @@ impl Redactor {
     }
 
     /// Each line as `new` says; empty lines stay, those that give `None` go.
-    fn lines(&mut self, text: &str, mut new: impl FnMut(&mut Self, &str) -> Option<String>) -> String {
+    pub(super) fn lines(
+        &mut self,
+        text: &str,
+        mut new: impl FnMut(&mut Self, &str) -> Option<String>,
+    ) -> String {
         let mut out = String::with_capacity(text.len());
         for line in text.lines() {
             if line.is_empty() {

@@ -1,0 +1,182 @@
+//! Files about kernels and their modules: what people wrote into them stays only where it
+//! is one of the words the readers go by. Numbers of lines stay the same, as findings name them.
+
+use super::standin::Kind;
+use super::table::{CONF_NAMES, CPU_KEYS, GENERATOR_KEYS, OPTION_MODULES};
+use super::text::is_code_name;
+use super::{Redactor, glob};
+use crate::modprobe::{self, Command};
+use crate::{initramfs, kconfig, line, modules};
+
+/// Commands of `install` lines that only keep a module away.
+const NOTHING: [&str; 4] = ["/bin/true", "/bin/false", "/usr/bin/true", "/usr/bin/false"];
+
+impl Redactor {
+    /// A file in a directory of configuration: the end of its name says whether it counts.
+    pub(super) fn conf_name(&mut self, name: &str) -> String {
+        let (stem, end) = match name.strip_suffix(".conf") {
+            Some(stem) => (stem, ".conf"),
+            None => (name, ""),
+        };
+        if glob::any(CONF_NAMES, stem) {
+            return name.to_owned();
+        }
+        format!("{}{end}", self.stand_ins.get(Kind::Node, stem))
+    }
+
+    /// The first processor, the keys of [`CPU_KEYS`].
+    pub(super) fn cpu_info(&mut self, text: &str) -> String {
+        let mut out = String::new();
+        for line in text.lines() {
+            if line.trim().is_empty() && !out.is_empty() {
+                break;
+            }
+            if let Some((key, value)) = line.split_once(':')
+                && CPU_KEYS.contains(&key.trim())
+                && let Some(value) = self.keep(value)
+            {
+                out.push_str(&format!("{key}:{value}\n"));
+            }
+        }
+        out
+    }
+
+    /// modprobe.d(5): see [`Redactor::command`].
+    pub(super) fn modprobe(&mut self, text: &[u8]) -> String {
+        let commands = modprobe::parse(text);
+        let lines = commands.iter().filter_map(|(number, command)| Some((*number, self.command(command)?)));
+        numbered(lines.collect())
+    }
+
+    fn command(&mut self, command: &Command) -> Option<String> {
+        let code = |names: &[&str]| names.iter().all(|name| is_code_name(name));
+        match command {
+            Command::Options { module, options }
+                if glob::any(OPTION_MODULES, module) && options.bytes().all(|c| matches!(c, b' '..=b'~')) =>
+            {
+                Some(format!("options {module} {}", self.stand_ins.scrub(options)))
+            }
+            Command::Options { module, .. } => code(&[module]).then(|| format!("options {module} local=1")),
+            Command::Blacklist(module) => code(&[module]).then(|| format!("blacklist {module}")),
+            Command::Install { module, command } => {
+                let command = if NOTHING.contains(&command.as_str()) { command } else { "local" };
+                code(&[module]).then(|| format!("install {module} {command}"))
+            }
+            Command::Softdep { module, before, after } => {
+                let all = before.iter().chain(after).all(|name| is_code_name(name));
+                let list = |key: &str, names: &[String]| match names {
+                    [] => String::new(),
+                    names => format!(" {key} {}", names.join(" ")),
+                };
+                (all && is_code_name(module))
+                    .then(|| format!("softdep {module}{}{}", list("pre:", before), list("post:", after)))
+            }
+            Command::Alias { name, module } => {
+                code(&[name, module]).then(|| format!("alias {name} {module}"))
+            }
+        }
+    }
+
+    /// One module a line; what stands behind it goes.
+    pub(super) fn module_lines(text: &[u8]) -> String {
+        let lines = initramfs::module_lines(text).filter(|(_, name)| is_code_name(name));
+        numbered(lines.map(|(number, name)| (number, name.to_owned())).collect())
+    }
+
+    /// Assignments of the keys in [`GENERATOR_KEYS`], words that are names of code.
+    pub(super) fn assignments(text: &[u8]) -> String {
+        let assignments = initramfs::assignments(text);
+        let known = assignments.iter().filter(|a| GENERATOR_KEYS.contains(&a.key.as_str()));
+        numbered(
+            known
+                .map(|a| {
+                    let words: Vec<&str> =
+                        a.words().map(|word| if is_code_name(word) { word } else { "local" }).collect();
+                    let (open, close) = if a.array { ('(', ')') } else { ('"', '"') };
+                    let blank = |is: bool| if is { " " } else { "" };
+                    let (first, last) = (blank(a.value.starts_with(' ')), blank(a.value.ends_with(' ')));
+                    let plus = if a.append { "+" } else { "" };
+                    let value = words.join(" ");
+                    (a.line, format!("{}{plus}={open}{first}{value}{last}{close}", a.key))
+                })
+                .collect(),
+        )
+    }
+
+    /// Lines of depmod's lists: paths of modules, without what they depend on.
+    pub(super) fn module_paths(text: &[u8]) -> String {
+        let mut out = String::new();
+        for (_, line) in line::lines(text) {
+            let plain = |path: &str| path.split('/').all(is_code_name);
+            if let Some(path) = modules::path(line).filter(|path| plain(path)) {
+                out.push_str(&format!("{path}:\n"));
+            }
+        }
+        out
+    }
+
+    pub(super) fn kernel_config(text: &[u8]) -> Vec<u8> {
+        kconfig::without_others(text, &[kconfig::OPTIONS, &["PCI"]].concat())
+    }
+
+    pub(super) fn packed_config(packed: &[u8]) -> Option<Vec<u8>> {
+        kconfig::gzip(&Self::kernel_config(&kconfig::gunzip(packed)?))
+    }
+}
+
+/// Lines with these numbers, from 1 and rising; empty ones in between.
+fn numbered(lines: Vec<(usize, String)>) -> String {
+    let mut out = String::new();
+    let mut at = 1;
+    for (number, line) in lines {
+        while at < number {
+            out.push('\n');
+            at += 1;
+        }
+        out.push_str(&line);
+        out.push('\n');
+        at += 1;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_wrote() {
+        let mut redactor = Redactor::default();
+        let text = b"# Anne's card\noptions vfio-pci ids=10de:1284\n\noptions bonding miimon=anne\n\
+            install nouveau /home/anne/no\ninstall x /bin/false\nsoftdep nvidia pre: vfio-pci\nblacklist an\xc3\xa9\n";
+        assert_eq!(
+            redactor.modprobe(text),
+            "\noptions vfio_pci ids=10de:1284\n\noptions bonding local=1\ninstall nouveau local\n\
+             install x /bin/false\nsoftdep nvidia pre: vfio_pci\n"
+        );
+        assert_eq!(Redactor::module_lines(b"# Anne\nvfio-pci ids=x\n/home/anne\n"), "\nvfio-pci\n");
+        let text = b"# Anne\nadd_drivers+=\" vfio \"\ninstall_items+=\" /home/anne \"\nMODULES=(a b)\nsecret=\"x\"\n";
+        let kept = Redactor::assignments(text);
+        assert_eq!(kept, "\nadd_drivers+=\" vfio \"\ninstall_items+=\" local \"\nMODULES=(a b)\n");
+        assert_eq!(redactor.conf_name("vfio.conf"), "vfio.conf");
+        let name = redactor.conf_name("annes-laptop.conf");
+        assert!(name.ends_with(".conf") && !name.contains("anne"), "{name}");
+        assert!(!redactor.conf_name("annes-laptop").contains('.'));
+    }
+
+    #[test]
+    fn processors_and_configurations() {
+        let text =
+            "processor\t: 0\nvendor_id\t: GenuineIntel\nserial\t: 17\nflags\t: fpu vmx\n\nprocessor\t: 1\n";
+        assert_eq!(
+            Redactor::default().cpu_info(text),
+            "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t: fpu vmx\n"
+        );
+        let text = b"CONFIG_PCI=y\nCONFIG_LOCALVERSION=\"-anne\"\nCONFIG_VFIO=m\n";
+        assert_eq!(Redactor::kernel_config(text), b"CONFIG_PCI=y\nCONFIG_VFIO=m\n");
+        let packed = kconfig::gzip(text).and_then(|packed| Redactor::packed_config(&packed)).unwrap();
+        assert_eq!(kconfig::gunzip(&packed).unwrap(), b"CONFIG_PCI=y\nCONFIG_VFIO=m\n");
+        let text = b"kernel/drivers/vfio/vfio.ko: a b\nupdates/anne's driver.ko:\n";
+        assert_eq!(Redactor::module_paths(text), "kernel/drivers/vfio/vfio.ko:\n");
+    }
+}
