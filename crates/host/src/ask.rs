@@ -52,6 +52,17 @@ impl<'a> Asker<'a> {
         text: &str,
     ) -> Fact<T> {
         let text: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
+        self.contradicts_itself(device, field, path, text)
+    }
+
+    /// As [`Asker::malformed`], for what cannot be shown: what is wrong with it, in words.
+    pub(crate) fn contradicts_itself<T>(
+        &mut self,
+        device: Option<Address>,
+        field: &'static str,
+        path: &str,
+        text: String,
+    ) -> Fact<T> {
         self.unread.push(Unread {
             device,
             field,

@@ -1,5 +1,6 @@
 //! Everything about one function.
 
+use passthru_formats::config_space::{Completeness, ConfigSpace};
 use passthru_formats::{Errno, config_space, resource};
 use passthru_model::{Detail, Device, Fact, Link, Sriov};
 
@@ -20,25 +21,7 @@ pub(crate) fn read(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Detail 
         max_speed: text(ask, "link.max_speed", "max_link_speed"),
         max_width: ask.text(address, "link.max_width", &at("max_link_width"), lanes),
     };
-    let power_state = text(ask, "power_state", "power_state");
-    let config = if avoid {
-        ask.failed(address, "config", &at("config"), Errno::ETIMEDOUT)
-    } else if asleep(&power_state) {
-        // "reading is quiet": a device in D3cold is not woken to be looked at.
-        Fact::NotRead
-    } else {
-        let config = ask.bytes(address, "config", &at("config"), |bytes| {
-            config_space::parse(bytes).ok().map(Fact::Known)
-        });
-        // Without rights the kernel gives 64 bytes and no error: say what is missing.
-        if let Fact::Known(config) = &config
-            && config.completeness() == config_space::Completeness::HeaderOnly
-            && !ask.source.rights().root
-        {
-            let _: Fact<()> = ask.failed(address, "config.capabilities", &at("config"), Errno::EPERM);
-        }
-        config
-    };
+    let (power_state, config) = config(ask, device, avoid);
     Detail {
         driver_override: driver_override(ask, device, avoid),
         numa_node: ask.text(address, "numa_node", &at("numa_node"), |text| match text.parse::<i32>() {
@@ -86,6 +69,34 @@ pub(crate) fn read_for_plan(ask: &mut Asker<'_>, device: &Device, avoid: bool) -
         driver_module: driver_module(ask, device),
         ..Detail::default()
     }
+}
+
+/// Only its configuration space, as far as [`read`] would read it.
+pub(crate) fn read_config(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Detail {
+    let (power_state, config) = config(ask, device, avoid);
+    Detail { power_state, config, ..Detail::default() }
+}
+
+fn config(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> (Fact<String>, Fact<ConfigSpace>) {
+    let (address, path) = (Some(device.address), device.attribute("config"));
+    let power_state = ask.text(address, "power_state", &device.attribute("power_state"), some_text);
+    if avoid {
+        return (power_state, ask.failed(address, "config", &path, Errno::ETIMEDOUT));
+    }
+    if asleep(&power_state) {
+        // "reading is quiet": a device in D3cold is not woken to be looked at.
+        return (power_state, Fact::NotRead);
+    }
+    let config =
+        ask.bytes(address, "config", &path, |bytes| config_space::parse(bytes).ok().map(Fact::Known));
+    // Without rights the kernel gives 64 bytes and no error: say what is missing.
+    if let Fact::Known(config) = &config
+        && config.completeness() == Completeness::HeaderOnly
+        && !ask.source.rights().root
+    {
+        let _: Fact<()> = ask.failed(address, "config.capabilities", &path, Errno::EPERM);
+    }
+    (power_state, config)
 }
 
 fn driver_override(ask: &mut Asker<'_>, device: &Device, avoid: bool) -> Fact<String> {

@@ -10,6 +10,8 @@
 //! | `detail` | everything about one function |
 //! | `groups` | IOMMU groups and units |
 //! | `usage` | disks, mounts, swap, tables of the next boot, interfaces, connections, displays, input, open nodes, VFIO holders |
+//! | `system` | the host around its devices: distribution |
+//! | [`kernel_log`] | what the kernel says from now on |
 //! | `names` | pci.ids |
 //! | `threads` | second threads, where there can be any |
 //! | `process` | one process: start time, name |
@@ -25,10 +27,12 @@ mod capture;
 mod detail;
 mod devices;
 mod groups;
+pub mod kernel_log;
 mod names;
 pub mod process;
 mod read;
 pub mod source;
+mod system;
 mod threads;
 mod usage;
 pub mod users;

@@ -2,12 +2,12 @@
 
 use passthru_formats::Errno;
 use passthru_formats::pci_ids::Names;
-use passthru_model::{DetailOf, Fact, Snapshot, Usage, Wants};
+use passthru_model::{DetailOf, Fact, Snapshot, System, Usage, Wants};
 use passthru_pci::Address;
 
 use crate::ask::{Asker, some_text};
 use crate::source::Source;
-use crate::{detail, devices, groups, names, threads, usage};
+use crate::{detail, devices, groups, names, system, threads, usage};
 
 /// There is no host at the source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +68,14 @@ fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snap
         };
         devices[i].detail = Some(Box::new(detail));
     }
+    if wants.topology {
+        for i in wanted_topology(&devices) {
+            let (device, avoid) = (&devices[i], wants.avoid.contains(&devices[i].address));
+            if device.detail.is_none() {
+                devices[i].detail = Some(Box::new(detail::read_config(&mut ask, device, avoid)));
+            }
+        }
+    }
     if wants.group_detail {
         match &wants.detail {
             DetailOf::Some(of) => {
@@ -92,6 +100,11 @@ fn read_all(source: &dyn Source, wants: &Wants, with_usage: bool) -> Result<Snap
         names,
         names_from,
         usage: if wants.usage && with_usage { usage::read(&mut ask) } else { Usage::default() },
+        system: if wants.system {
+            system::read(&mut ask, &devices, wants.programs)
+        } else {
+            System::default()
+        },
         drivers: match source.list("/sys/bus/pci/drivers") {
             Ok(names) => Fact::Known(names),
             Err(error) => ask.failed(None, "drivers", "/sys/bus/pci/drivers", error),
@@ -136,4 +149,19 @@ fn wanted_detail(devices: &[passthru_model::Device], wants: &Wants) -> Vec<usize
             wanted
         }
     }
+}
+
+/// The indices of the devices whose configuration space decides about groups: bridges, and
+/// functions that share their slot. The others, mostly at work or asleep, are left alone.
+fn wanted_topology(devices: &[passthru_model::Device]) -> Vec<usize> {
+    let of_one_slot = |a: Option<&passthru_model::Device>, b: Option<&passthru_model::Device>| {
+        a.zip(b).is_some_and(|(a, b)| a.address.slot() == b.address.slot())
+    };
+    (0..devices.len())
+        .filter(|&i| {
+            let before = i.checked_sub(1).and_then(|i| devices.get(i));
+            let (this, after) = (devices.get(i), devices.get(i + 1));
+            devices[i].is_bus_bridge() || of_one_slot(before, this) || of_one_slot(this, after)
+        })
+        .collect()
 }

@@ -8,6 +8,7 @@ use passthru_pci::Address;
 
 use crate::device::Device;
 use crate::fact::Fact;
+use crate::system::System;
 use crate::usage::Usage;
 
 /// Where a snapshot was read from.
@@ -19,6 +20,9 @@ pub enum SourceKind {
     Directory,
     /// A captured host (`--from`).
     Capture,
+    /// What lspci printed somewhere (`--from`): far from everything, and it may be less than
+    /// the machine's owner could have seen.
+    Pasted,
 }
 
 /// With which rights it was read.
@@ -53,11 +57,19 @@ pub struct Wants {
     pub group_detail: bool,
     /// Who uses what.
     pub usage: bool,
+    /// The host around its devices.
+    pub system: bool,
+    /// With the host around its devices: programs are asked what they can do, which takes
+    /// a tenth of a second.
+    pub programs: bool,
     /// Names from pci.ids.
     pub names: bool,
     /// Of the detail only what a plan rests on: the override and the driver's module, of these
     /// devices and their groups, not of the bridges above them.
     pub only_plan: bool,
+    /// What predicting the IOMMU groups needs: the configuration spaces of bridges, and of
+    /// functions that share their slot.
+    pub topology: bool,
     /// Devices on which something hangs: attributes that wait for the device's lock are
     /// not read, or the reader would hang as well.
     pub avoid: Vec<Address>,
@@ -73,8 +85,12 @@ impl Wants {
             reserved: true,
             group_detail: true,
             usage: true,
+            system: true,
+            // What they say is not for a redacted capture, and it takes its time.
+            programs: false,
             names: true,
             only_plan: false,
+            topology: true,
             avoid: Vec::new(),
         }
     }
@@ -151,6 +167,8 @@ pub struct Snapshot {
     pub names_from: Option<String>,
     /// Who uses what.
     pub usage: Usage,
+    /// The host around its devices; empty where it was not asked for.
+    pub system: System,
     /// PCI drivers that are loaded (`/sys/bus/pci/drivers`).
     pub drivers: Fact<Vec<String>>,
     /// Kernel release (`/proc/sys/kernel/osrelease`).
@@ -195,6 +213,11 @@ impl Snapshot {
     /// `vfio-noiommu` (`kernel.md` 2: either alone proves nothing).
     #[must_use]
     pub fn iommu_active(&self) -> bool {
-        self.iommu_units.known().is_some_and(|units| !units.is_empty()) && !self.groups.is_empty()
+        let unit = match &self.iommu_units {
+            Fact::Known(units) => !units.is_empty(),
+            // lspci prints groups, but no units.
+            _ => self.source == SourceKind::Pasted,
+        };
+        unit && !self.groups.is_empty()
     }
 }

@@ -218,6 +218,14 @@ impl Directory {
 /// The directory whose links lead to the functions.
 const DEVICES: &str = "/sys/bus/pci/devices";
 
+/// The kernel's log. Each read gives one record of it, and at its end there is more to wait
+/// for (`Documentation/ABI/testing/dev-kmsg`).
+const KMSG: &str = "/dev/kmsg";
+
+/// More than the longest record (`kernel/printk/printk.c`, `PRINTK_MESSAGE_MAX`: 2048; before
+/// 6.4 `CONSOLE_EXT_LOG_MAX`: 8192).
+const RECORD: usize = 16 << 10;
+
 /// Size of a page, the most a text attribute of sysfs has (`fs/sysfs/file.c`).
 const PAGE: usize = 4096;
 
@@ -283,6 +291,9 @@ impl Source for Directory {
     fn read(&self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         into.clear();
         let file = self.open_file(path).map_err(errno)?;
+        if path == KMSG && self.live {
+            return read_records(&file, into).map_err(errno);
+        }
         // Almost everything that is read is an attribute of less than a page, and a short
         // read is the end of a file: one read does. `config` of the live sysfs is given in
         // parts, and files of /proc in whatever their makers please.
@@ -427,6 +438,28 @@ impl Directory {
     /// Why a path whose last component was opened is no link.
     fn no_link(&self, path: &str) -> Os {
         if self.resolve(path, OFlags::PATH | OFlags::NOFOLLOW).is_ok() { Os::INVAL } else { Os::NOENT }
+    }
+}
+
+/// Reads the records of the kernel's log that are there now. Of more than [`READ_LIMIT`] the
+/// newest are kept.
+fn read_records(file: &OwnedFd, into: &mut Vec<u8>) -> Result<(), Os> {
+    let mut record = vec![0; RECORD];
+    loop {
+        match rustix::io::read(file, &mut record) {
+            Ok(0) | Err(Os::AGAIN) => return Ok(()),
+            Ok(n) => {
+                if into.len() + n > READ_LIMIT {
+                    let half = into.len() / 2;
+                    let cut = into[half..].iter().position(|c| *c == b'\n').map_or(half, |at| half + at + 1);
+                    into.drain(..cut);
+                }
+                into.extend_from_slice(&record[..n]);
+            }
+            // EPIPE: the oldest were overwritten meanwhile; the next read goes on behind them.
+            Err(Os::INTR | Os::PIPE) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

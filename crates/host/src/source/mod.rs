@@ -1,16 +1,18 @@
 //! [`Source`]: the only door through which a host is read.
 //!
-//! The live machine, a directory laid out like one, a captured file and a recorder
-//! stand behind it, and nothing above can tell them apart. It has no function that
+//! The live machine, a directory laid out like one, a captured file, what lspci printed and
+//! a recorder stand behind it, and nothing above can tell them apart. It has no function that
 //! writes.
 
 mod directory;
+mod pasted;
 mod recorder;
 mod replay;
 
 pub use directory::Directory;
+pub use pasted::Pasted;
 pub use recorder::Recorder;
-pub use replay::{OpenError, Replay};
+pub use replay::{OpenError, Replay, open};
 
 pub use passthru_formats::capture::{Output, Stat};
 use passthru_formats::errno::Errno;
@@ -41,6 +43,21 @@ pub trait Source {
         self.read(path, &mut whole)?;
         part(&whole);
         Ok(())
+    }
+
+    /// Those lines of a text file that are wanted, for large files of which only a few matter.
+    ///
+    /// # Errors
+    /// As [`Source::read_parts`].
+    fn lines(&self, path: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Errno> {
+        let mut kept = Vec::new();
+        self.read_parts(path, &mut |part| {
+            for (_, line) in passthru_formats::line::lines(part).filter(|(_, line)| wanted(line)) {
+                kept.extend_from_slice(line);
+                kept.push(b'\n');
+            }
+        })?;
+        Ok(kept)
     }
 
     /// Another handle to the same host for another thread; `None` where there can be only
@@ -103,6 +120,9 @@ impl<T: Source + ?Sized> Source for std::rc::Rc<T> {
     }
     fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
         (**self).read_parts(path, part)
+    }
+    fn lines(&self, path: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Errno> {
+        (**self).lines(path, wanted)
     }
     fn another(&self) -> Option<Box<dyn Source + Send>> {
         (**self).another()

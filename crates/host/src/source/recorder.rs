@@ -55,6 +55,13 @@ impl Source for Recorder<'_> {
         self.note(Op::Read, path, answer, |()| Answer::Data(into.clone()))
     }
 
+    /// Of thousands of lines only those are remembered that were wanted, as if the file had no
+    /// others.
+    fn lines(&self, path: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Errno> {
+        let answer = self.source.lines(path, wanted);
+        self.note(Op::Read, path, answer, |kept| Answer::Data(kept.clone()))
+    }
+
     fn link(&self, path: &str) -> Result<String, Errno> {
         self.note(Op::Link, path, self.source.link(path), |target| Answer::Link(target.clone()))
     }

@@ -1,14 +1,16 @@
-//! A captured host: answers what the machine answered when it was captured.
+//! A captured host: answers what the machine answered when it was captured. And [`open`], for
+//! whatever file of a host somebody sent.
 
 use std::fs::File;
 use std::io::Read;
 
 use passthru_formats::Errno;
 use passthru_formats::capture::{self, Answer, Capture, CaptureError, MAX_FILE, Op};
+use passthru_formats::lspci::{self, ListingError};
 use passthru_model::{Rights, SourceKind};
 use rustix::fs::{Mode, OFlags};
 
-use super::{Output, Source, Stat};
+use super::{Output, Pasted, Source, Stat};
 
 /// What a question is answered that was withheld, or that the capture's readers did not
 /// ask: there is no data. It is neither "absent" nor "more rights would help".
@@ -20,7 +22,7 @@ pub struct Replay {
     capture: Capture,
 }
 
-/// A file that is no captured host.
+/// A file that is no host.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It cannot be read.
@@ -31,13 +33,21 @@ pub enum OpenError {
         /// Why not.
         error: std::io::Error,
     },
-    /// It is not a capture.
+    /// It begins as a capture does, and is none.
     #[error("{path}: {error}")]
     Capture {
         /// The file.
         path: String,
         /// What is wrong with it.
         error: CaptureError,
+    },
+    /// It is neither a capture nor what lspci prints.
+    #[error("{path}: this is no passthru capture, and not what lspci prints: {error}")]
+    Listing {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: ListingError,
     },
 }
 
@@ -50,24 +60,40 @@ fn open_file(path: &str) -> std::io::Result<File> {
     Ok(file.into())
 }
 
-impl Replay {
-    /// Reads a captured host from a file.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or is no capture. At most [`MAX_FILE`] bytes are
-    /// read of it.
-    pub fn open(path: &str) -> Result<Self, OpenError> {
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            open_file(path)?.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
+/// Opens what somebody sent: a capture, or lspci's output. `-` is standard input. At most
+/// [`MAX_FILE`] bytes are read of it.
+///
+/// # Errors
+/// Where it cannot be read, or is neither.
+pub fn open(path: &str) -> Result<Box<dyn Source>, OpenError> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let limit = MAX_FILE as u64 + 1;
+        match path {
+            "-" => std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?,
+            _ => open_file(path)?.take(limit).read_to_end(&mut bytes)?,
         };
-        let bytes = read().map_err(|error| OpenError::File { path: path.to_owned(), error })?;
-        capture::parse(&bytes)
-            .map(Self::new)
-            .map_err(|error| OpenError::Capture { path: path.to_owned(), error })
+        Ok(bytes)
+    };
+    let path = if path == "-" { "standard input" } else { path }.to_owned();
+    let bytes = match read() {
+        Ok(bytes) => bytes,
+        Err(error) => return Err(OpenError::File { path, error }),
+    };
+    // A capture's first word, also where the rest is cut off.
+    if bytes.starts_with(b"passthru-capture") {
+        return match capture::parse(&bytes) {
+            Ok(capture) => Ok(Box::new(Replay::new(capture))),
+            Err(error) => Err(OpenError::Capture { path, error }),
+        };
     }
+    match lspci::parse(&bytes) {
+        Ok(listing) => Ok(Box::new(Pasted::new(&listing))),
+        Err(error) => Err(OpenError::Listing { path, error }),
+    }
+}
 
+impl Replay {
     /// The host in a capture.
     #[must_use]
     pub const fn new(capture: Capture) -> Self {

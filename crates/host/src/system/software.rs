@@ -1,0 +1,106 @@
+//! QEMU, libvirt, AppArmor, SELinux.
+
+use passthru_formats::errno::Errno;
+use passthru_formats::virconf;
+use passthru_model::Fact;
+use passthru_model::system::{AppArmor, LibvirtConfig, SeLinux, Software};
+
+use crate::ask::{Asker, flag, means_absent};
+
+/// Where distributions put QEMU: most, by hand, RHEL, NixOS.
+const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/libexec", "/run/current-system/sw/bin"];
+
+/// What they call it: KVM guests are of the host's own architecture.
+const NAMES: [&str; 5] =
+    ["qemu-system-x86_64", "qemu-system-aarch64", "qemu-system-riscv64", "qemu-kvm", "kvm"];
+
+const BOOLEANS: &str = "/sys/fs/selinux/booleans";
+
+pub(super) fn read(ask: &mut Asker<'_>, programs: bool) -> Software {
+    let paths = DIRECTORIES.iter().flat_map(|d| NAMES.map(|name| format!("{d}/{name}")));
+    let (mut found, mut hidden) = (Vec::new(), None);
+    for path in paths {
+        match ask.source.stat(&path) {
+            Ok(_) => found.push(path),
+            Err(error) if means_absent(error) => {}
+            Err(error) => hidden = hidden.or(Some((path, error))),
+        }
+    }
+    let qemu = match hidden {
+        Some((path, error)) if found.is_empty() => ask.failed(None, "qemu", &path, error),
+        _ if found.is_empty() => Fact::Absent,
+        _ => Fact::Known(found),
+    };
+    let vfio_device = match qemu.known().and_then(|found| found.first()) {
+        Some(program) if programs => vfio_device(ask, program),
+        Some(_) => Fact::NotRead,
+        None => Fact::Absent,
+    };
+    Software {
+        vfio_device,
+        qemu,
+        libvirt: ask.bytes(None, "libvirt", "/etc/libvirt/qemu.conf", |text| {
+            let device_acl = virconf::list(&String::from_utf8_lossy(text), "cgroup_device_acl");
+            Some(Fact::Known(LibvirtConfig { device_acl }))
+        }),
+        apparmor: apparmor(ask),
+        selinux: selinux(ask),
+    }
+}
+
+/// Asks QEMU itself: `-device vfio-pci,help` ends with 1 where it has no such device
+/// (`system/qdev-monitor.c`, `qdev_device_help`).
+fn vfio_device(ask: &mut Asker<'_>, program: &str) -> Fact<bool> {
+    match ask.source.command(&[program, "-device", "vfio-pci,help"]) {
+        Ok(output) => Fact::Known(output.code == Some(0)),
+        // A copy has no programs to ask.
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Fact::NotRead,
+        Err(error) => ask.failed(None, "vfio_device", program, error),
+    }
+}
+
+fn apparmor(ask: &mut Asker<'_>) -> Fact<AppArmor> {
+    let on = ask.text(None, "apparmor", "/sys/module/apparmor/parameters/enabled", |text| match text {
+        "Y" => Some(Fact::Known(())),
+        "N" => Some(Fact::Absent),
+        _ => None,
+    });
+    let Fact::Known(()) = on else { return on.map(|()| AppArmor::default()) };
+    let profiles = ask.bytes(None, "apparmor_profiles", "/sys/kernel/security/apparmor/profiles", |text| {
+        // `NAME (MODE)`, of which those of virtual machines' own are passed over.
+        let line = |line: &str| {
+            let (name, mode) = line.strip_suffix(')')?.rsplit_once(" (")?;
+            let name = name.rsplit('/').next()?;
+            PROFILES.contains(&name).then(|| (name.to_owned(), mode.to_owned()))
+        };
+        Some(Fact::Known(String::from_utf8_lossy(text).lines().filter_map(line).collect()))
+    });
+    let abstraction = match ask.source.stat("/etc/apparmor.d/abstractions/libvirt-qemu") {
+        Ok(_) => Fact::Known(()),
+        Err(error) => ask.failed(None, "apparmor", "/etc/apparmor.d/abstractions/libvirt-qemu", error),
+    };
+    Fact::Known(AppArmor { profiles, abstraction })
+}
+
+/// libvirt's profiles (`src/security/apparmor`).
+const PROFILES: [&str; 4] = ["libvirtd", "virtqemud", "virt-aa-helper", "virtxend"];
+
+fn selinux(ask: &mut Asker<'_>) -> Fact<SeLinux> {
+    let enforcing = ask.text(None, "selinux", "/sys/fs/selinux/enforce", flag);
+    let Fact::Known(enforcing) = enforcing else { return enforcing.map(|_| SeLinux::default()) };
+    let names = match ask.source.list(BOOLEANS) {
+        Ok(names) => names,
+        Err(error) if means_absent(error) => Vec::new(),
+        Err(error) => return ask.failed(None, "selinux", BOOLEANS, error),
+    };
+    let mut booleans = Vec::new();
+    for name in names.into_iter().filter(|name| name.starts_with("virt_")) {
+        // `CURRENT PENDING` (`security/selinux/selinuxfs.c`, sel_read_bool).
+        let path = format!("{BOOLEANS}/{name}");
+        let on = ask.text(None, "selinux", &path, |text| flag(text.split_ascii_whitespace().next()?));
+        if let Fact::Known(on) = on {
+            booleans.push((name, on));
+        }
+    }
+    Fact::Known(SeLinux { enforcing, booleans })
+}
