@@ -3,6 +3,7 @@
 use passthru_model::{Device, Fact, Reason, Refusal, Snapshot};
 use passthru_pci::{Address, Class};
 
+use crate::firmware::{covered, intel_word};
 use crate::uses::{Uses, is_vfio_driver};
 
 /// The judgement about one device.
@@ -165,11 +166,10 @@ pub fn iommu_refusal(snapshot: &Snapshot, device: &Device) -> Option<Refusal> {
             let units = snapshot.iommu_units.known().is_some_and(|units| !units.is_empty());
             let tables = snapshot.iommu_tables.known().is_some_and(|tables| !tables.is_empty());
             return match (units, tables) {
-                (true, _) => refusal(
-                    Reason::NoIommu,
-                    "it is in no IOMMU group although an IOMMU is at work".into(),
-                    "no unit covers it; look for it in `show`",
-                ),
+                (true, _) => {
+                    let (evidence, hint) = left_out(snapshot, device);
+                    refusal(Reason::NoIommu, evidence.into(), hint)
+                }
                 (false, true) => refusal(
                     Reason::NoIommu,
                     "the firmware has IOMMU tables, but no unit is at work in the kernel".into(),
@@ -198,6 +198,40 @@ pub fn iommu_refusal(snapshot: &Snapshot, device: &Device) -> Option<Refusal> {
         );
     }
     None
+}
+
+/// Why a device is in no group although an IOMMU is at work, and what to do.
+fn left_out(snapshot: &Snapshot, device: &Device) -> (&'static str, &'static str) {
+    let line = snapshot.command_line.known().map_or("", String::as_str);
+    // What the kernel and Debian's patch call integrated: Intel's displays on a root bus.
+    let integrated = device.parent.is_none()
+        && device.class.known().is_some_and(|class| class.is_display())
+        && device.id.known().is_some_and(|id| id.vendor == 0x8086);
+    let system = &snapshot.system.distribution;
+    let debian = system.known().is_none_or(|d| d.is("debian") || d.is("ubuntu"));
+    if integrated && intel_word(line, "igfx_off") {
+        (
+            "an IOMMU is at work, and intel_iommu=igfx_off on the command line leaves the integrated graphics out",
+            "take igfx_off from the kernel's command line and boot again",
+        )
+    } else if integrated && intel_word(line, "intgpu_off") {
+        (
+            "an IOMMU is at work, and intel_iommu=intgpu_off on the command line leaves the integrated graphics out",
+            "take intgpu_off from the kernel's command line and boot again",
+        )
+    } else if integrated && debian && !intel_word(line, "on") {
+        (
+            "an IOMMU is at work, and without intel_iommu=on Debian's kernels leave the integrated graphics out",
+            "add intel_iommu=on to the kernel's command line and boot again",
+        )
+    } else if covered(snapshot, device) == Some(false) {
+        (
+            "an IOMMU is at work, and the firmware's table gives this device none",
+            "look for an update of the firmware, or use another slot",
+        )
+    } else {
+        ("it is in no IOMMU group although an IOMMU is at work", "no unit covers it; look for it in `show`")
+    }
 }
 
 /// A region the firmware keeps mapped in the device's group, if any: the kernel then

@@ -1,0 +1,329 @@
+//! Is this host, is this device ready to be lent: one function for each question, beside a
+//! static description of it ([`Check`]), in one list ([`ALL`]).
+//!
+//! | module | asks about |
+//! |---|---|
+//! | [`sentence`] | whether a device can be lent now, after what, or why not |
+//! | `device` | the device itself: reset, power, ROM, interrupts |
+//! | [`remedy`] | commands for the detected distribution |
+//! | `iommu` | the IOMMU, interrupt remapping, address width, firmware's memory, lockdown |
+//! | `groups` | whether the kernel's groups are those that the hardware isolates |
+//! | `log` | past trouble in the kernel's log |
+//! | `memory` | locked memory, hugepages |
+//! | `software` | QEMU, libvirt, AppArmor, SELinux |
+//! | `told` | nothing: what only an error text tells, and is explained |
+//! | `uses` | what the host needs a device for: one check for each [`Reason`] |
+//! | `processor` | the processor and KVM |
+//! | `kernel` | configuration and modules of every installed kernel |
+//! | `parameters` | the kernel's command line |
+//! | `boot` | which driver wins at boot, the boot's framebuffer, identical cards |
+//! | this one | [`Check`], [`run`]: who is asked what, in which order |
+
+mod boot;
+mod device;
+mod groups;
+mod iommu;
+mod kernel;
+mod log;
+mod memory;
+mod parameters;
+mod processor;
+pub mod remedy;
+pub mod sentence;
+mod software;
+#[cfg(test)]
+pub(crate) mod testing;
+mod told;
+mod uses;
+
+use std::collections::HashMap;
+
+use passthru_model::{
+    Device, Evidence, Fact, Judged, Reason, Records, Severity, Snapshot, Unread, Unseen, Verdict,
+};
+use passthru_pci::Address;
+
+pub use device::needs_others;
+
+use crate::lending::is_chipset;
+use crate::uses::Uses;
+
+/// What checks look at.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// The host, with [`passthru_model::Wants::system`] and all its devices in full.
+    pub snapshot: &'a Snapshot,
+    /// Who uses what on it.
+    pub uses: &'a Uses,
+    /// Leases and stuck devices.
+    pub records: &'a Records,
+}
+
+/// What a check is about. The order is that of causes: what comes first explains what comes
+/// later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The processor and KVM.
+    Processor,
+    /// Firmware tables, the IOMMU, interrupt remapping.
+    Iommu,
+    /// The kernels: configuration, modules, command line.
+    Kernel,
+    /// What happens at boot: drivers that win, framebuffers.
+    Boot,
+    /// IOMMU groups.
+    Groups,
+    /// The device itself: reset, power, ROM, address width.
+    Device,
+    /// What the host needs the device for.
+    Use,
+    /// Locked memory, hugepages.
+    Memory,
+    /// QEMU, libvirt, security modules.
+    Software,
+    /// Past trouble in the kernel's log.
+    Log,
+}
+
+impl Subject {
+    /// The word in output and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            Self::Iommu => "iommu",
+            Self::Kernel => "kernel",
+            Self::Boot => "boot",
+            Self::Groups => "groups",
+            Self::Device => "device",
+            Self::Use => "use",
+            Self::Memory => "memory",
+            Self::Software => "software",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// How a check is asked.
+#[derive(Clone, Copy)]
+pub enum Ask {
+    /// Once, about the host.
+    Host(fn(&Host<'_>) -> Verdict),
+    /// About the host, and where devices were named only if it matters to one of them.
+    HostFor(fn(&Host<'_>) -> Verdict, fn(&Host<'_>, &Device) -> bool),
+    /// About every device that is named; where none is, about every device that might be
+    /// lent, and then a finding is a warning at most: nobody has asked for that device.
+    Device(fn(&Host<'_>, &Device) -> Verdict),
+    /// About every device that is named, and only then.
+    Named(fn(&Host<'_>, &Device) -> Verdict),
+    /// Whether `bind` would refuse a device that is named for this reason; only then.
+    Use(Reason),
+    /// Never: another verb refuses with it, and it is only explained.
+    Never,
+}
+
+/// The static description of a check.
+pub struct Check {
+    /// Its name, in one namespace with [`Reason`]s: what `explain` takes.
+    pub id: &'static str,
+    /// What is wrong where it finds something, in a few words.
+    pub title: &'static str,
+    /// How bad that is in general; a finding may say otherwise.
+    pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
+    /// Checks that stand before it in [`ALL`], whose finding makes this one pointless.
+    pub after: &'static [&'static str],
+    /// The long text: what it is, how it shows (exact messages), why, what to do. Paragraphs
+    /// are separated by empty lines; Markdown's backquotes only.
+    pub about: &'static str,
+    /// Where that can be read up: kernel files, specifications, manuals.
+    pub sources: &'static [&'static str],
+    /// How it is asked.
+    pub ask: Ask,
+}
+
+/// The checks of each subject, in the order in which they are asked.
+const LISTS: &[&[Check]] = &[
+    processor::CHECKS,
+    iommu::CHECKS,
+    kernel::CHECKS,
+    parameters::CHECKS,
+    boot::CHECKS,
+    groups::CHECKS,
+    device::CHECKS,
+    uses::CHECKS,
+    memory::CHECKS,
+    software::CHECKS,
+    log::CHECKS,
+    told::CHECKS,
+];
+
+/// All checks, in the order in which they are asked.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    LISTS.iter().copied().flatten()
+}
+
+/// The check of this id.
+#[must_use]
+pub fn by_id(id: &str) -> Option<&'static Check> {
+    all().find(|check| check.id == id)
+}
+
+/// Asks every check: about the host, and about these devices, or where none is named about
+/// all that might be lent.
+#[must_use]
+pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
+    let devices: Vec<&Device> = match named {
+        Some(named) => named.iter().filter_map(|address| host.snapshot.device(*address)).collect(),
+        None => host.snapshot.devices.iter().filter(|device| might_be_lent(device)).collect(),
+    };
+    let asked: Vec<uses::Asked> = match named {
+        Some(_) => devices.iter().map(|device| uses::Asked::new(host, device, &devices)).collect(),
+        None => Vec::new(),
+    };
+    let mut judging = Judging::default();
+    for check in all() {
+        match check.ask {
+            Ask::Host(ask) => judging.judge(check, None, || ask(host)),
+            Ask::HostFor(ask, matters) => {
+                if named.is_none() || devices.iter().any(|device| matters(host, device)) {
+                    judging.judge(check, None, || ask(host));
+                }
+            }
+            Ask::Device(ask) => {
+                for device in &devices {
+                    judging.judge(check, Some(device.address), || {
+                        let mut verdict = ask(host, device);
+                        if let (Verdict::Found(findings), None) = (&mut verdict, named) {
+                            for finding in findings {
+                                finding.severity = finding.severity.max(Severity::Warning);
+                            }
+                        }
+                        verdict
+                    });
+                }
+            }
+            Ask::Named(ask) => {
+                for device in devices.iter().filter(|_| named.is_some()) {
+                    judging.judge(check, Some(device.address), || ask(host, device));
+                }
+            }
+            Ask::Use(reason) => {
+                for one in &asked {
+                    judging.judge(check, Some(one.device), || uses::judge(one, check, reason));
+                }
+            }
+            Ask::Never => {}
+        }
+    }
+    judging.judged
+}
+
+/// Asks only what is asked of the host as a whole.
+#[must_use]
+pub fn run_host(host: &Host<'_>) -> Vec<Judged> {
+    let mut judging = Judging::default();
+    for check in all() {
+        if let Ask::Host(ask) | Ask::HostFor(ask, _) = check.ask {
+            judging.judge(check, None, || ask(host));
+        }
+    }
+    judging.judged
+}
+
+/// The verdicts so far, and where each is: hosts have many devices, and many checks ask for an
+/// earlier one's verdict.
+#[derive(Default)]
+struct Judging {
+    judged: Vec<Judged>,
+    places: HashMap<(&'static str, Option<Address>), usize>,
+}
+
+impl Judging {
+    /// Asks one check, unless the finding of an earlier one makes it pointless. What an earlier
+    /// one says of devices counts for the same device only: for the host it stands where it
+    /// fails for them all, which nobody can say here.
+    fn judge(&mut self, check: &'static Check, device: Option<Address>, ask: impl FnOnce() -> Verdict) {
+        let before = check.after.iter().find_map(|id| {
+            let place = self.places.get(&(*id, None)).or_else(|| self.places.get(&(*id, Some(device?))))?;
+            match &self.judged[*place] {
+                Judged { verdict: Verdict::Found(_), id, .. } => Some(*id),
+                Judged { verdict: Verdict::After(first), .. } => Some(*first),
+                _ => None,
+            }
+        });
+        let verdict = before.map_or_else(ask, Verdict::After);
+        self.places.entry((check.id, device)).or_insert(self.judged.len());
+        self.judged.push(Judged { id: check.id, device, verdict });
+    }
+}
+
+/// Whether somebody may want to lend it: no bridge, no part of the machine itself.
+#[must_use]
+pub fn might_be_lent(device: &Device) -> bool {
+    device.class.known().is_some_and(|class| !is_chipset(*class, device.parent.is_none()))
+}
+
+/// That a fact could not be looked at, for [`Verdict::CouldNotLook`]; `None` where it is known or
+/// known to be absent.
+#[must_use]
+pub fn unseen<T>(fact: &Fact<T>, path: impl Into<String>) -> Option<Unseen> {
+    let why = match fact {
+        Fact::Known(_) | Fact::Absent => return None,
+        Fact::Unreadable(error) if error.is_permission() => format!("{error} (needs root)"),
+        Fact::Unreadable(error) => error.to_string(),
+        Fact::Malformed(text) => format!("makes no sense: '{text}'"),
+        Fact::NotRead => "it was not read".into(),
+    };
+    Some(Unseen { path: path.into(), why })
+}
+
+/// A verdict that one thing could not be looked at.
+pub fn could_not_look(path: impl Into<String>, why: impl Into<String>) -> Verdict {
+    Verdict::CouldNotLook(vec![Unseen { path: path.into(), why: why.into() }])
+}
+
+/// One line of evidence from a file.
+pub fn evidence(place: impl Into<String>, value: impl Into<String>) -> Vec<Evidence> {
+    vec![Evidence::new(place, value)]
+}
+
+/// What of a snapshot's unread list a check rests on.
+pub fn unread(unread: &Unread) -> Unseen {
+    let why = match (&unread.error, &unread.text) {
+        (Some(error), _) if error.is_permission() => format!("{error} (needs root)"),
+        (Some(error), _) => error.to_string(),
+        (None, text) => format!("makes no sense: '{}'", text.as_deref().unwrap_or("")),
+    };
+    Unseen { path: unread.path.clone(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn descriptions() {
+        let mut seen: HashSet<&str> = HashSet::new();
+        for check in all() {
+            for before in check.after {
+                assert!(seen.contains(before), "{}: {before} does not stand before it", check.id);
+            }
+            assert!(seen.insert(check.id), "{} stands there twice", check.id);
+            assert!(
+                check.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+                "{}",
+                check.id
+            );
+            assert!(!check.title.ends_with('.') && !check.title.is_empty(), "{}", check.id);
+            assert!(check.about.len() > 80, "{}: says nothing", check.id);
+            assert!(!check.sources.is_empty(), "{}: without a source", check.id);
+        }
+        for reason in Reason::ALL {
+            assert!(seen.contains(reason.name()), "{reason} has no check");
+        }
+    }
+}
