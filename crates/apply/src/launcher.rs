@@ -5,7 +5,7 @@
 //! So the leases can name the machine before it exists. Where passthru is killed first, the
 //! launcher's socket closes and it ends without having started anything.
 //!
-//! Its standard output and error are the machine's. Its standard input is the socket; the
+//! Its standard output and error are the machine's (the latter by way of [`crate::tee`] where that is asked for). Its standard input is the socket; the
 //! machine's comes through it, together with what to start. It has one thread, which is why
 //! changing the rights of the thread is changing those of the process.
 
@@ -82,17 +82,23 @@ pub struct Waiting {
 
 /// Starts a launcher and waits until everything is ready.
 ///
+/// Its error output is ours, or `error_output`.
+///
 /// # Errors
 /// [`StartError::Prepare`] where the rights or limits cannot be had.
-pub fn start(order: &Order) -> Result<Waiting, StartError> {
-    start_with(Path::new("/proc/self/exe"), order)
+pub fn start(order: &Order, error_output: Option<OwnedFd>) -> Result<Waiting, StartError> {
+    start_with(Path::new("/proc/self/exe"), order, error_output)
 }
 
 /// The same with another file as this program: a test is not the program.
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_with(itself: &Path, order: &Order) -> Result<Waiting, StartError> {
+pub fn start_with(
+    itself: &Path,
+    order: &Order,
+    error_output: Option<OwnedFd>,
+) -> Result<Waiting, StartError> {
     let program = order.argv.first().cloned().unwrap_or_default();
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -103,6 +109,7 @@ pub fn start_with(itself: &Path, order: &Order) -> Result<Waiting, StartError> {
         .arg0("passthru")
         .arg(ARGUMENT)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stderr(error_output.map_or_else(Stdio::inherit, Stdio::from))
         .spawn()
         .map_err(failed("starting this program again"))?;
     let mut waiting = Waiting { child, socket: BufReader::new(ours), program };

@@ -16,6 +16,7 @@
 //! | [`reap`] | giving back what was bound for a process that is gone |
 //! | [`guests`] | whose the leases are, and who may use the nodes |
 //! | [`launcher`] | the gate through which a virtual machine is started |
+//! | [`tee`] | the end of what a virtual machine's program says on its error output |
 //! | [`vm`] | waiting for a virtual machine, handing signals on |
 
 #![allow(
@@ -36,5 +37,6 @@ pub mod perform;
 pub mod reap;
 pub mod recover;
 pub mod target;
+pub mod tee;
 pub mod transaction;
 pub mod vm;

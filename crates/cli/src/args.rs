@@ -9,10 +9,11 @@ A DEVICE is an address (01:00.0; 01:00 for every function of the slot), a libvir
 (pci_0000_01_00_0), an id or lspci filter (10de:1284, 10de::0300), group:N, or a kernel name \
 (nvme0n1, eth0, card0). slot:, id: and group: force a reading.
 
-Exit codes: 0 done, 2 usage or an unknown name, 3 refused as unsafe, 4 failed and everything is as \
-it was, 5 failed and something is not as it was, 7 needs root. Under `run` the guest program's own \
-code, or 124 a device could not be given back, 125 passthru failed before the start, 126/127 the \
-program cannot be executed or found, 128+n it was ended by signal n.";
+Exit codes: 0 done, 1 `check` has findings of severity error, 2 usage or an unknown name, 3 \
+refused as unsafe, 4 failed and everything is as it was, 5 failed and something is not as it was, \
+7 needs root. Under `run` the guest program's own code, or 124 a device could not be given back, \
+125 passthru failed before the start, 126/127 the program cannot be executed or found, 128+n it \
+was ended by signal n.";
 
 /// Hand PCI devices to virtual machines, and get them back.
 ///
@@ -34,7 +35,8 @@ pub struct Global {
     /// Read this directory, laid out like a root file system, instead of this machine
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "from")]
     pub root: Option<String>,
-    /// Read this captured host (made by `passthru capture`) instead of this machine
+    /// Read this captured host (made by `passthru capture`), or what `lspci -nnk -vvvxxxx`
+    /// printed on it, instead of this machine; `-` is standard input
     #[arg(long, global = true, value_name = "FILE")]
     pub from: Option<String>,
     /// Print JSON (documented in docs/json.md)
@@ -74,6 +76,10 @@ pub enum Verb {
     List(List),
     /// Everything about one device, and what `bind` would do
     Show(Show),
+    /// What is wrong with this host or these devices, why, and what to do
+    Check(Check),
+    /// What a finding means, or what pasted error messages mean
+    Explain(Explain),
     /// Give devices to the vfio driver, until the next boot
     Bind(Bind),
     /// Give devices back to what they were on before
@@ -114,6 +120,29 @@ pub struct Show {
     /// The device
     #[arg(value_name = "DEVICE", required = true)]
     pub devices: Vec<String>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The devices that are to be lent; without any, the host and all that might be
+    #[arg(value_name = "DEVICE")]
+    pub devices: Vec<String>,
+    /// Say on standard error how long reading and checking took
+    #[arg(long, hide = true)]
+    pub times: bool,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The finding, by its id; `-` reads messages of QEMU, libvirt or the kernel from standard
+    /// input and says which of their causes this host has. Without it, all ids
+    #[arg(value_name = "ID", conflicts_with = "list")]
+    pub id: Option<String>,
+    /// List all ids
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// Options of every verb that binds.

@@ -91,7 +91,7 @@ impl Context {
                 SourceKind::Directory => {
                     "the directory must be laid out like a root file system, with sys/bus/pci/devices in it"
                 }
-                SourceKind::Capture => "",
+                SourceKind::Capture | SourceKind::Pasted => "",
             };
             let code = if source.kind() == SourceKind::Live { Code::Failed } else { Code::Usage };
             Failure::new(code, format!("{place}{error}")).hint(hint)

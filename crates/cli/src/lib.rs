@@ -26,6 +26,12 @@ pub fn command() -> clap::Command {
     args::Cli::command()
 }
 
+/// The page of all findings, `docs/findings.md`.
+#[must_use]
+pub fn findings_page() -> String {
+    render::findings::page()
+}
+
 /// Runs the program on the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -34,6 +40,9 @@ pub fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(argument) if argument == passthru_apply::helper::ARGUMENT => {
             return passthru_apply::helper::serve();
+        }
+        Some(argument) if argument == passthru_apply::tee::ARGUMENT => {
+            return passthru_apply::tee::serve();
         }
         Some(argument) if argument == passthru_apply::launcher::ARGUMENT => {
             return passthru_apply::launcher::serve();

@@ -14,7 +14,7 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -36,9 +36,10 @@ fn at(root: &Path, arguments: &[&str]) -> Said {
 const GUEST: [&str; 4] = ["--", "qemu-system-x86_64", "-M", "q35"];
 
 /// The verbs that take a device's name, as they may be used on a capture.
-fn verbs(name: &str) -> [Vec<&str>; 5] {
+fn verbs(name: &str) -> [Vec<&str>; 6] {
     [
         vec!["list", "--", name],
+        vec!["check", "--", name],
         vec!["show", "--", name],
         vec!["bind", "--dry-run", "--", name],
         vec!["release", "--dry-run", "--", name],
@@ -118,6 +119,9 @@ fn names_of_several() {
         if verb[0] == "list" {
             let said = said.code(0);
             assert_eq!(said.out.lines().count(), 4, "{said:?}");
+        } else if verb[0] == "check" {
+            let said = said.code(0);
+            assert!(said.out.contains("0000:05:10.0 (") && said.out.contains("0000:05:10.4 ("), "{said:?}");
         } else {
             let said = said.code(usage(&verb)).one_error(&["8086:10ca", "0000:05:10.0", "0000:05:10.4"]);
             let option = said.err.contains("--all-matching");
@@ -158,6 +162,68 @@ fn wrong_options() {
     }
     let said = run(passthru().args(["--root", "/tmp", "--from", "/tmp/x", "list"])).code(2);
     assert!(said.err.contains("--root") && said.err.contains("--from"), "{said:?}");
+}
+
+/// Ids of nothing, and pastes of nothing.
+#[test]
+fn nothing_to_explain() {
+    let long = "a".repeat(100_000);
+    for (id, hint) in [
+        ("", ""),
+        ("monted", "did you mean mounted?"),
+        ("MOUNTED", ""),
+        ("iommu", "no-iommu"),
+        ("../../etc/passwd", ""),
+        ("\u{1b}[2J", ""),
+        (&long, ""),
+    ] {
+        let said = run(passthru().args(["explain", "--", id])).code(2).one_error(&["no finding"]);
+        assert!(said.err.contains("`passthru explain` lists all ids"), "{said:?}");
+        assert!(said.err.contains(hint) && !said.err.contains('\u{1b}'), "{said:?}");
+    }
+    for arguments in
+        [&["explain", "--list", "swap"][..], &["explain", "swap", "holders"], &["check", "-o", "x"]]
+    {
+        let said = run(passthru().args(arguments)).code(2);
+        assert!(said.err.starts_with("error: "), "{said:?}");
+    }
+    let noise: Vec<u8> = (0..=255_u8).cycle().take(9 << 20).collect();
+    for (paste, words) in [
+        (&b""[..], "nothing on standard input"),
+        (b"\n \n\t\n", "nothing on standard input"),
+        (b"hello", "the line says nothing"),
+        (b"\x00\xff\xfe\x1b[31m\nsecond", "none of the 2 lines"),
+        (&noise, "none of the"),
+    ] {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(paste).expect("a file can be written");
+        file.rewind().expect("a file");
+        run(passthru().args(["explain", "-"]).stdin(file)).code(2).one_error(&[words]);
+    }
+    // A message that is known, and no host: what it means is said, and that nobody could look.
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(b"vfio 0000:01:00.0: group 1 is not viable\x1b[2J\n").expect("a file can be written");
+    file.rewind().expect("a file");
+    let said = run(passthru().args(["explain", "-", "--root", "/nonexistent"]).stdin(file)).code(0);
+    assert!(said.out.contains("means") && !said.out.contains('\u{1b}'), "{said:?}");
+    assert!(said.err.contains("could not be looked at"), "{said:?}");
+}
+
+/// What explains itself: every id, and all of them.
+#[test]
+fn every_id_is_explained() {
+    let list = run(passthru().arg("explain")).code(0);
+    assert_eq!(list.out, run(passthru().args(["explain", "--list"])).code(0).out);
+    let ids: Vec<&str> =
+        list.out.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert!(ids.len() > 20 && ids.contains(&"reset"), "{ids:?}");
+    for id in ids {
+        let said = run(passthru().args(["explain", id])).code(0);
+        assert!(said.out.starts_with(&format!("{id}: ")) && said.out.contains("\nSources:\n"), "{said:?}");
+        // The title is one line; a word that is longer than a line is left whole.
+        let fits = |line: &str| line.chars().count() <= 80 || !line.trim().contains(' ');
+        assert!(said.out.lines().skip(1).all(fits), "{said:?}");
+    }
 }
 
 #[test]
@@ -229,9 +295,15 @@ fn roots_that_are_no_host() {
     let mounted_without = dir.path().join("half");
     fs::create_dir_all(mounted_without.join("sys/bus/pci")).expect("a directory");
     fs::write(mounted_without.join("sys/bus/pci/devices"), "a file\n").expect("a file");
-    for verb in
-        [&["list"][..], &["list", "--json"], &["show", "01:00.0"], &[], &["bind", "--dry-run", "01:00.0"]]
-    {
+    for verb in [
+        &["list"][..],
+        &["list", "--json"],
+        &["show", "01:00.0"],
+        &["check"],
+        &["check", "01:00.0"],
+        &[],
+        &["bind", "--dry-run", "01:00.0"],
+    ] {
         for root in [&file, &fifo, &missing] {
             at(root, verb).code(2).one_error(&["--root", &root.to_string_lossy(), "directory"]);
         }
@@ -342,11 +414,14 @@ fn hostile_captures() {
         &["show", "00:01.0"],
         &["show", "00:01.0", "--json"],
         &["bind", "--dry-run", "00:01.0"],
+        &["check"],
+        &["check", "-v", "00:01.0"],
+        &["check", "--json", "00:01.0"],
         &[],
     ] {
         let said = from(list(mad, 8).as_bytes(), verb);
-        // 4: a capture in which nobody looked for leases cannot be planned with.
-        assert!(matches!(said.code, Some(0 | 3 | 4)), "{said:?}");
+        // 1: findings; 4: a capture in which nobody looked for leases cannot be planned with.
+        assert!(matches!(said.code, Some(0 | 1 | 3 | 4)), "{said:?}");
         for text in [&said.out, &said.err] {
             let control = |c: char| c.is_control() && c != '\n' && c != '\t';
             let allowed = text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "").replace("\u{1b}[31m", "");

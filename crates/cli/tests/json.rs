@@ -13,6 +13,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use serde_json::Value;
@@ -73,24 +74,43 @@ fn keys(value: &Value, path: &str, found: &mut BTreeMap<String, BTreeSet<&'stati
     }
 }
 
+/// What somebody pastes into `explain -`.
+const PASTE: &str = "\
+qemu-system-x86_64: -device vfio-pci,host=0000:01:00.0: vfio 0000:01:00.0: group 1 is not viable
+vfio: Unable to power on device, stuck in D3
+vfio 0000:05:00.0: Failed to set up TRIGGER eventfd signaling for interrupt INTX-0: VFIO_DEVICE_SET_IRQS \
+failure: Device or resource busy
+vfio 0000:00:17.0: Failed to set up TRIGGER eventfd signaling for interrupt INTX-0: VFIO_DEVICE_SET_IRQS \
+failure: Device or resource busy
+";
+
 /// Every answer of a host: its `kind` and what it is.
 fn answers(directory: &Path) -> Vec<(String, String, Value)> {
     let devices = fs::read_to_string(directory.join("devices")).expect("the file `devices`");
-    let mut lines: Vec<String> = ["--json", "list --json", "status --json"].map(str::to_owned).into();
+    let mut lines: Vec<String> =
+        ["--json", "list --json", "status --json", "check --json", "explain --json -"]
+            .map(str::to_owned)
+            .into();
+    lines.push("explain --json reset".into());
     for line in devices.lines().filter(|line| !line.starts_with('#')) {
         let (device, options) = line.split_once(' ').unwrap_or((line, ""));
         lines.push(format!("show --json {device}"));
+        lines.push(format!("check --json {device}"));
         lines.push(format!("bind --json --dry-run {device} {options}"));
         lines.push(format!("release --json --dry-run {device}"));
         for program in ["--user 1000:1000 -- qemu-system-x86_64 -M q35 -m 2G", "-- ./wrapper {devices}"] {
             lines.push(format!("run --json --dry-run -d {device} {options} {program}"));
         }
     }
+    let mut paste = tempfile::tempfile().expect("a file");
+    paste.write_all(PASTE.as_bytes()).expect("a file can be written");
     let mut all = Vec::new();
     for line in lines {
+        paste.rewind().expect("a file");
         let said = run(passthru()
             .args(["--from", "host.capture"])
             .args(line.split_whitespace())
+            .stdin(paste.try_clone().expect("a file"))
             .current_dir(directory));
         // A name of nothing is told of on standard error only.
         if said.out.is_empty() && said.code != Some(0) {

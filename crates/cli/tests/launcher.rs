@@ -2,13 +2,18 @@
 //! launcher: nothing starts before "go", what cannot start is said, and what starts is as if
 //! it had been started directly.
 
-#![allow(clippy::disallowed_methods, reason = "a test that makes files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test that makes files and starts programs"
+)]
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use passthru_apply::launcher::{Order, Rights, Waiting, start_with};
+use passthru_apply::tee::Tee;
 use passthru_apply::vm::{End, Running, StartError, Watch};
 
 fn order(argv: &[&str]) -> Order {
@@ -17,7 +22,7 @@ fn order(argv: &[&str]) -> Order {
 }
 
 fn launch(order: &Order) -> Result<Waiting, StartError> {
-    start_with(Path::new(env!("CARGO_BIN_EXE_passthru")), order)
+    start_with(Path::new(env!("CARGO_BIN_EXE_passthru")), order, None)
 }
 
 fn end(running: Running) -> End {
@@ -138,4 +143,79 @@ fn the_rights_are_gone_for_good() {
     }
     let limit = said.lines().last().unwrap();
     assert!(limit == "unlimited" || limit.parse::<u64>().unwrap() >= wanted >> 10, "{limit}");
+}
+
+/// A program that pretends to be QEMU, and what it does.
+fn emulator(directory: &Path, script: &str) -> String {
+    let path = directory.join("qemu-system-x86_64");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn listened(order: &Order) -> (Running, Tee) {
+    let program = Path::new(env!("CARGO_BIN_EXE_passthru"));
+    let (tee, error_output) = Tee::start_with(program).unwrap();
+    let running = start_with(program, order, Some(error_output)).unwrap().go().unwrap();
+    (running, tee)
+}
+
+#[test]
+fn what_it_says_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "qemu-system-x86_64: -device vfio-pci,host=01:00.0: vfio 0000:01:00.0: group 1 is not viable";
+    let program = emulator(directory.path(), &format!("echo '{text}' >&2; exit 1"));
+    let (running, tee) = listened(&order(&[&program]));
+    assert_eq!(end(running), End::Code(1));
+    let tail = tee.tail();
+    assert_eq!(tail, format!("{text}\n"));
+    let found = passthru_plan::explain::reasons(&tail, "", &[]);
+    assert_eq!(found.last().unwrap().signature.id, "companions");
+
+    // Of very much, the end.
+    let program = emulator(
+        directory.path(),
+        "i=0; while [ $i -lt 30000 ]; do echo \"line $i\"; i=$((i+1)); done >&2; echo last >&2",
+    );
+    let (running, tee) = listened(&order(&[&program]));
+    assert_eq!(end(running), End::Code(0));
+    let tail = tee.tail();
+    assert!(tail.len() > 30_000 && tail.len() <= passthru_apply::tee::KEPT, "{}", tail.len());
+    assert!(tail.ends_with("line 29999\nlast\n"), "{}", &tail[tail.len() - 40..]);
+}
+
+#[test]
+fn a_child_that_stays_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = emulator(directory.path(), "sleep 20 & echo said >&2; exit 3");
+    let (running, tee) = listened(&order(&[&program]));
+    assert_eq!(end(running), End::Code(3));
+    let start = std::time::Instant::now();
+    assert_eq!(tee.tail(), "said\n");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn its_words_come_through_and_it_outlives_us() {
+    // In the place of `run`: a shell that starts the process that passes on, and is killed.
+    let directory = tempfile::tempdir().unwrap();
+    let said = directory.path().join("said");
+    let line = format!(
+        "(sleep 0.5; echo one; sleep 1; echo two) 2>&1 | '{}' {} 2>'{}' >/dev/null & sleep 20",
+        env!("CARGO_BIN_EXE_passthru"),
+        passthru_apply::tee::ARGUMENT,
+        said.display()
+    );
+    let mut shell = std::process::Command::new("sh").args(["-c", &line]).spawn().unwrap();
+    let wait_for = |text: &str| {
+        let start = std::time::Instant::now();
+        while fs::read_to_string(&said).unwrap_or_default() != text {
+            assert!(start.elapsed() < Duration::from_secs(20), "no {text:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_for("one\n");
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    wait_for("one\ntwo\n");
 }

@@ -11,6 +11,7 @@ use passthru_model::device::attribute_of;
 use passthru_model::plan::{NoPlan, Plan};
 use passthru_model::{Holder, LeaseRecord, Reason, Records, Snapshot, User, Wants};
 use passthru_pci::{Address, DeviceName};
+use passthru_plan::explain::recognise;
 use passthru_plan::planner::{BindWish, group_node, plan_bind};
 
 use super::recover::tell;
@@ -315,7 +316,10 @@ impl<'a> Change<'a> {
                     format!("{}: step {} ({what}) failed: {}", self.verb, failure.index + 1, failure.error);
                 let pulled = pulled(&failure.gone);
                 if failure.left.is_empty() && failure.gone.is_empty() {
-                    Failure::new(Code::Failed, text).detail("everything was undone and is as it was")
+                    let known = known(&text);
+                    Failure::new(Code::Failed, text)
+                        .detail("everything was undone and is as it was")
+                        .hint(known)
                 } else if failure.left.is_empty() {
                     Failure::new(Code::Failed, text)
                         .detail(pulled)
@@ -356,6 +360,17 @@ fn warn_of_broken(context: &Context, leases: &[LeaseRecord]) {
             context.note(&format!("warning: /run/passthru/leases/{name} is no lease: {why}"));
         }
     }
+}
+
+/// What an error is known for, and what says more about it.
+fn known(text: &str) -> String {
+    recognise(text).last().map_or_else(String::new, |found| {
+        let signature = found.signature;
+        format!(
+            "{}: `passthru check` says what to do, `passthru explain {}` more",
+            signature.title, signature.id
+        )
+    })
 }
 
 /// What there is to say about devices that went away in the middle of a change.

@@ -2,7 +2,7 @@
 
 use passthru_apply::{books, journal, live};
 use passthru_formats::redact::redact;
-use passthru_host::source::{OpenError, Replay, Source};
+use passthru_host::source::{self, OpenError, Source};
 
 use crate::args::Capture;
 use crate::context::{Context, Out};
@@ -11,18 +11,18 @@ use crate::exit::{Code, Failure, Outcome};
 /// What goes into the file as its maker.
 const TOOL: &str = concat!("passthru ", env!("CARGO_PKG_VERSION"));
 
-/// A captured host.
+/// A captured host, or what lspci printed of one; `-` is standard input.
 pub(crate) fn open(path: &str) -> Result<Box<dyn Source>, Failure> {
-    match Replay::open(path) {
-        Ok(replay) => Ok(Box::new(replay)),
-        Err(error) => {
-            let hint = match error {
-                OpenError::File { .. } => "",
-                OpenError::Capture { .. } => "`passthru capture -o FILE` makes one",
-            };
-            Err(Failure::new(Code::Usage, format!("--from {error}")).hint(hint))
-        }
-    }
+    source::open(path).map_err(|error| {
+        let hint = match error {
+            OpenError::File { .. } => "",
+            OpenError::Capture { .. } => "`passthru capture -o FILE` makes one",
+            OpenError::Listing { .. } => {
+                "`passthru capture -o FILE` makes a capture, `lspci -nnk -vvvxxxx` as root the text"
+            }
+        };
+        Failure::new(Code::Usage, format!("--from {error}")).hint(hint)
+    })
 }
 
 pub(crate) fn run(context: &Context, options: &Capture) -> Outcome {

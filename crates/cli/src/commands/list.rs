@@ -2,7 +2,8 @@
 
 use std::mem::ManuallyDrop;
 
-use passthru_model::{Snapshot, Wants};
+use passthru_model::{Snapshot, SourceKind, Wants};
+use passthru_plan::groups::predict as predicted_groups;
 use passthru_plan::lending::judge;
 use passthru_plan::uses::Uses;
 
@@ -29,7 +30,12 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
     };
     // Never dropped: the process ends with the verb, and taking a large host apart piece by
     // piece would be for nothing.
-    let snapshot = ManuallyDrop::new(context.snapshot(&*source, &wants)?);
+    let mut snapshot = ManuallyDrop::new(context.snapshot(&*source, &wants)?);
+    let predict = options.groups && !json && snapshot.groups.is_empty();
+    if predict {
+        let wants = Wants { topology: true, ..wants };
+        *snapshot = context.snapshot(&*source, &wants)?;
+    }
     let chosen = if names.is_empty() { None } else { Some(select(&snapshot, &names, Many::Yes)?) };
     let shown = snapshot
         .devices
@@ -38,14 +44,21 @@ pub(crate) fn run(context: &Context, options: &List) -> Outcome {
     if only_places && !json {
         let shown: Vec<_> = shown.collect();
         Out::new().write(|out, _, _| {
-            if options.groups {
+            if predict {
+                groups::write_predicted(out, &snapshot, &predicted_groups(&snapshot), &shown)
+            } else if options.groups {
                 groups::write(out, &snapshot, &shown)
             } else {
                 tree::write(out, &snapshot, &shown)
             }
         })?;
-        if options.groups && snapshot.groups.is_empty() {
-            context.note("no IOMMU groups: no IOMMU is at work on this host (`passthru` says more)");
+        if predict {
+            context.note(match snapshot.source {
+                SourceKind::Pasted => "the text names no IOMMU groups: these are predicted from what it says",
+                _ => {
+                    "no IOMMU groups: no IOMMU is at work on this host (`passthru` says more); these are predicted"
+                }
+            });
         }
         return Ok(Code::Done.into());
     }
@@ -105,6 +118,12 @@ pub(crate) fn say_unread(context: &Context, snapshot: &Snapshot) {
         }
     }
     if places.is_empty() {
+        return;
+    }
+    if snapshot.source == SourceKind::Pasted && !context.global.verbose {
+        let denied =
+            if snapshot.rights.root { "" } else { "; lspci was denied the capabilities: run it as root" };
+        context.note(&format!("read from what lspci printed: what it does not say is not known{denied}"));
         return;
     }
     let more = if places.len() > 1 { format!(", and {} more", places.len() - 1) } else { String::new() };

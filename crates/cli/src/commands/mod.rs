@@ -2,7 +2,9 @@
 
 pub(crate) mod bind;
 pub(crate) mod capture;
+mod check;
 mod confirm;
+mod explain;
 mod grant;
 mod list;
 mod overview;
@@ -23,6 +25,8 @@ pub(crate) fn dispatch(cli: Cli) -> Outcome {
         None => overview::run(&context),
         Some(Verb::List(options)) => list::run(&context, &options),
         Some(Verb::Show(options)) => show::run(&context, &options),
+        Some(Verb::Check(options)) => check::run(&context, &options),
+        Some(Verb::Explain(options)) => explain::run(&context, &options),
         Some(Verb::Bind(options)) => bind::run(&context, &options),
         Some(Verb::Release(options)) => release::run(&context, &options),
         Some(Verb::Run(options)) => run::run(&context, &options),

@@ -1,6 +1,7 @@
 //! `passthru` alone: is this host ready, what can be lent, what to type next.
 
-use passthru_model::{Fact, Snapshot, Wants};
+use passthru_model::{Fact, Judged, Records, Severity, Snapshot, SourceKind, Wants};
+use passthru_plan::checks::{self, Host};
 use passthru_plan::lending::{Lending, judge};
 use passthru_plan::uses::Uses;
 
@@ -19,8 +20,19 @@ pub(crate) fn run(context: &Context) -> Outcome {
     // The groups in full: what the firmware keeps mapped must not be offered here.
     let wants =
         Wants { revision: context.global.json, usage: true, names: true, reserved: true, ..Wants::default() };
-    let snapshot = context.snapshot(&*source, &wants)?;
+    let mut snapshot = context.snapshot(&*source, &wants)?;
+    // Everything around the devices (kernels, log, programs) takes longer to read than all that
+    // is shown here, so only where nothing can be lent as it is: there it says why.
+    if !context.global.json && !snapshot.iommu_active() {
+        let wants = Wants { system: true, ..Wants::default() };
+        snapshot.system = context.snapshot(&*source, &wants)?.system;
+    }
     let uses = Uses::of(&snapshot);
+    let judged = if snapshot.iommu_active() {
+        Vec::new()
+    } else {
+        checks::run_host(&Host { snapshot: &snapshot, uses: &uses, records: &Records::default() })
+    };
     let mut rows: Vec<Row<'_>> = snapshot
         .devices
         .iter()
@@ -36,7 +48,7 @@ pub(crate) fn run(context: &Context) -> Outcome {
     let bound: Vec<&Row<'_>> =
         rows.iter().filter(|row| matches!(row.lending, Lending::Bound | Lending::Lent)).collect();
     Out::new().write(|out, _, _| {
-        writeln!(out, "{}", readiness(&snapshot))?;
+        writeln!(out, "{}", readiness(&snapshot, &judged))?;
         for (title, rows) in [("On a vfio driver now:", &bound), ("Can be lent:", &lendable)] {
             if rows.is_empty() {
                 continue;
@@ -69,8 +81,30 @@ pub(crate) fn run(context: &Context) -> Outcome {
     Ok(Code::Done.into())
 }
 
-/// Whether the host can lend anything, in a sentence.
-fn readiness(snapshot: &Snapshot) -> String {
+/// What keeps the host from lending, with the check's id.
+fn errors(judged: &[Judged]) -> impl Iterator<Item = (&'static str, &str)> {
+    let all = judged.iter().flat_map(|one| one.verdict.findings().iter().map(|f| (one.id, f)));
+    all.filter(|(_, f)| f.severity == Severity::Error).map(|(id, f)| (id, f.summary.as_str()))
+}
+
+/// Whether the host can lend anything: in a sentence, or by what is missing.
+fn readiness(snapshot: &Snapshot, judged: &[Judged]) -> String {
+    if snapshot.source == SourceKind::Pasted {
+        return format!(
+            "This is what lspci printed of {} devices. Whether that host can lend them is not in it; how it \
+             isolates them is: `list --groups`, `show DEVICE`.",
+            snapshot.devices.len()
+        );
+    }
+    let missing: Vec<String> = errors(judged).map(|(id, summary)| format!("\n  {id}: {summary}")).collect();
+    if !missing.is_empty() {
+        return format!("This host cannot lend devices yet:{}", missing.concat());
+    }
+    iommu(snapshot)
+}
+
+/// The same, by what is seen of the IOMMU.
+fn iommu(snapshot: &Snapshot) -> String {
     let units = snapshot.iommu_units.known().map_or(0, Vec::len);
     if snapshot.iommu_active() {
         let s = |n: usize| if n == 1 { "" } else { "s" };
@@ -98,11 +132,11 @@ fn readiness(snapshot: &Snapshot) -> String {
 }
 
 fn next(snapshot: &Snapshot, lendable: &[&Row<'_>], bound: &[&Row<'_>]) -> String {
+    if !snapshot.iommu_active() {
+        return "passthru check".into();
+    }
     match (lendable.first(), bound.first()) {
-        (Some(row), _) if snapshot.iommu_active() => {
-            format!("passthru show {}", row.device.address.short())
-        }
-        (_, Some(row)) => format!("passthru show {}", row.device.address.short()),
+        (Some(row), _) | (_, Some(row)) => format!("passthru show {}", row.device.address.short()),
         _ => "passthru list".into(),
     }
 }

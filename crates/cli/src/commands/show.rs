@@ -11,6 +11,7 @@ use crate::args::Show;
 use crate::context::{Context, Many, Out, needs_usage, parse_names, select};
 use crate::exit::{Code, Outcome};
 use crate::render::devices::Row;
+use crate::render::predicted::Predicted;
 use crate::render::{json, show};
 
 pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
@@ -29,6 +30,9 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
         usage: true,
         names: true,
         only_plan: false,
+        topology: true,
+        system: false,
+        programs: false,
         avoid: records.stuck_devices(),
     };
     let snapshot = context.snapshot(&*source, &wants)?;
@@ -42,6 +46,7 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
         print_json(&json::Devices::new("show", &snapshot, &uses, &rows))?;
         return Ok(Code::Done.into());
     }
+    let predicted = Predicted::of(&snapshot);
     Out::new().write(|out, _, colour| {
         for (number, row) in rows.iter().enumerate() {
             if number > 0 {
@@ -57,7 +62,7 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
                 holder: None,
             };
             let bind = show::bind_sentence(&plan_bind(&snapshot, &wish), &row.lending, row.device);
-            show::write(out, &snapshot, &uses, row.device, &bind, colour)?;
+            show::write(out, &snapshot, &uses, &predicted, row.device, &bind, colour)?;
         }
         Ok(())
     })?;

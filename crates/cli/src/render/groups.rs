@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use passthru_model::{Device, Snapshot};
+use passthru_plan::groups::Prediction;
 
 use super::words;
 
@@ -20,6 +21,33 @@ pub(crate) fn write(out: &mut dyn Write, snapshot: &Snapshot, devices: &[&Device
     for (group, members) in &groups {
         writeln!(out, "IOMMU Group {group}:")?;
         for device in members {
+            writeln!(out, "\t{}", words::lspci(snapshot, device, with_domains))?;
+        }
+    }
+    Ok(())
+}
+
+/// The groups as they will be with an IOMMU at work. They have no numbers yet.
+pub(crate) fn write_predicted(
+    out: &mut dyn Write,
+    snapshot: &Snapshot,
+    prediction: &Prediction,
+    devices: &[&Device],
+) -> io::Result<()> {
+    let with_domains = words::with_domains(snapshot);
+    let mut number = 0;
+    for group in &prediction.groups {
+        let shown: Vec<&&Device> = devices.iter().filter(|d| group.members.contains(&d.address)).collect();
+        if shown.is_empty() {
+            continue;
+        }
+        if group.doubts.is_empty() {
+            number += 1;
+            writeln!(out, "Predicted group {number}:")?;
+        } else {
+            writeln!(out, "Cannot be predicted ({}):", group.doubt_lines().join("; "))?;
+        }
+        for device in shown {
             writeln!(out, "\t{}", words::lspci(snapshot, device, with_domains))?;
         }
     }

@@ -6,12 +6,14 @@ use passthru_formats::pci_ids::wording;
 use passthru_model::plan::Plan;
 use passthru_model::{Detail, Device, Fact, Snapshot, Unread};
 use passthru_pci::{Address, Id};
+use passthru_plan::groups;
 use passthru_plan::lending::Lending;
 use passthru_plan::shell;
 use passthru_plan::uses::{Use, Uses};
 use serde::Serialize;
 
 use super::devices::Row;
+use super::predicted::Predicted;
 
 /// Version of every view.
 pub(crate) const VERSION: u32 = 1;
@@ -90,6 +92,42 @@ struct DetailView<'a> {
     group_members: Vec<Address>,
     group_type: Option<String>,
     reserved_regions: Option<Vec<ReservedView>>,
+    predicted_group: Option<PredictedView>,
+}
+
+#[derive(Serialize)]
+struct PredictedView {
+    members: Vec<Address>,
+    certain: bool,
+    with_iommu: bool,
+    agrees: Option<bool>,
+    reasons: Vec<ReasonView>,
+    doubts: Vec<DoubtView>,
+    other_slot: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ReasonView {
+    kind: &'static str,
+    devices: Vec<Address>,
+    with: Address,
+    through: Option<Address>,
+    gaps: Vec<GapView>,
+    line: String,
+}
+
+#[derive(Serialize)]
+struct GapView {
+    device: Address,
+    port: Option<String>,
+    lack: &'static str,
+    bits: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct DoubtView {
+    about: Address,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -164,11 +202,15 @@ impl<'a> Devices<'a> {
         };
         let mut unread: Vec<UnreadView<'_>> = snapshot.unread.iter().filter(shown).map(unread_view).collect();
         unread.extend(blind_views(snapshot));
+        let predicted = (kind == "show").then(|| Predicted::of(snapshot));
         Self {
             version: VERSION,
             kind,
             iommu: Iommu { active: snapshot.iommu_active(), units: snapshot.iommu_units.known() },
-            devices: sorted.into_iter().map(|row| device_view(snapshot, uses, row)).collect(),
+            devices: sorted
+                .into_iter()
+                .map(|row| device_view(snapshot, uses, predicted.as_ref(), row))
+                .collect(),
             unread,
         }
     }
@@ -216,7 +258,12 @@ fn blind_views(snapshot: &Snapshot) -> impl Iterator<Item = UnreadView<'_>> {
     })
 }
 
-fn device_view<'a>(snapshot: &'a Snapshot, uses: &'a Uses, row: &'a Row<'a>) -> DeviceView<'a> {
+fn device_view<'a>(
+    snapshot: &'a Snapshot,
+    uses: &'a Uses,
+    predicted: Option<&Predicted>,
+    row: &'a Row<'a>,
+) -> DeviceView<'a> {
     let device = row.device;
     let id = device.id.known().copied();
     let class = device.class.known().copied();
@@ -235,8 +282,40 @@ fn device_view<'a>(snapshot: &'a Snapshot, uses: &'a Uses, row: &'a Row<'a>) -> 
         physical_function: device.physical_function.known().copied(),
         uses: uses.device(device.address).iter().map(use_view).collect(),
         lending: lending_view(&row.lending),
-        detail: device.detail.as_deref().map(|detail| detail_view(snapshot, device, detail)),
+        detail: device.detail.as_deref().map(|detail| {
+            let mut view = detail_view(snapshot, device, detail);
+            view.predicted_group = predicted.and_then(|p| predicted_view(snapshot, p, device));
+            view
+        }),
     }
+}
+
+fn predicted_view(snapshot: &Snapshot, predicted: &Predicted, device: &Device) -> Option<PredictedView> {
+    let group = predicted.prediction.group(device.address)?;
+    let gap = |gap: &groups::Gap| GapView {
+        device: gap.device,
+        port: gap.kind.map(|kind| kind.to_string()),
+        lack: gap.lack.name(),
+        bits: gap.lack.bits(),
+    };
+    let reasons = group.reasons().into_iter().zip(group.lines()).map(|((devices, merge), line)| ReasonView {
+        kind: merge.why.name(),
+        devices,
+        with: merge.with,
+        through: merge.why.through(),
+        gaps: merge.why.gaps().iter().map(gap).collect(),
+        line,
+    });
+    let doubts = group.doubts.iter().map(|d| DoubtView { about: d.about, why: d.why.clone() });
+    Some(PredictedView {
+        members: group.members.clone(),
+        certain: group.doubts.is_empty(),
+        with_iommu: predicted.prediction.when == groups::When::WithIommu,
+        agrees: predicted.agrees(snapshot, device),
+        reasons: reasons.collect(),
+        doubts: doubts.collect(),
+        other_slot: predicted.advice(snapshot, device).map(|advice| advice.words()),
+    })
 }
 
 fn use_view(found: &Use) -> UseView<'_> {
@@ -308,6 +387,7 @@ fn detail_view<'a>(snapshot: &Snapshot, device: &'a Device, detail: &'a Detail) 
             };
             regions.iter().map(view).collect()
         }),
+        predicted_group: None,
     }
 }
 

@@ -3,15 +3,17 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
+use passthru_formats::Errno;
 use passthru_formats::config_space::{Completeness, ConfigSpace};
 use passthru_formats::resource::Kind;
 use passthru_formats::scalar::Bytes;
 use passthru_model::plan::{NoPlan, Plan};
-use passthru_model::{Detail, Device, Fact, Reason, Snapshot, Step};
+use passthru_model::{Detail, Device, Fact, Reason, Snapshot, SourceKind, Step};
 use passthru_pci::capability;
 use passthru_plan::lending::{self, Lending};
 use passthru_plan::uses::Uses;
 
+use super::predicted::Predicted;
 use super::words;
 
 /// How wide the names of the fields are.
@@ -42,7 +44,8 @@ impl Sheet<'_> {
 
 const fn fact_is_absent<T>(fact: &Fact<T>) -> &bool {
     match fact {
-        Fact::Absent => &true,
+        // Nor is a field of use that no capture and no listing has.
+        Fact::Absent | Fact::Unreadable(Errno::ENODATA) => &true,
         _ => &false,
     }
 }
@@ -52,6 +55,7 @@ pub(crate) fn write(
     out: &mut dyn Write,
     snapshot: &Snapshot,
     uses: &Uses,
+    predicted: &Predicted,
     device: &Device,
     bind: &str,
     colour: bool,
@@ -87,9 +91,9 @@ pub(crate) fn write(
         sheet.field("virtual of", physical.to_string())?;
     }
     if let Some(detail) = &device.detail {
-        hardware(&mut sheet, detail)?;
+        hardware(&mut sheet, snapshot.source, detail)?;
     }
-    group(&mut sheet, snapshot, device)?;
+    group(&mut sheet, snapshot, predicted, device)?;
     let found = uses.device(device.address);
     let lines: Vec<String> = found
         .iter()
@@ -98,8 +102,11 @@ pub(crate) fn write(
             None => u.line(),
         })
         .collect();
-    sheet
-        .field("used by", if lines.is_empty() { "nothing that was seen".into() } else { lines.join("\n") })?;
+    let nothing = match snapshot.source {
+        SourceKind::Pasted => "not known: lspci does not say it",
+        _ => "nothing that was seen",
+    };
+    sheet.field("used by", if lines.is_empty() { nothing.into() } else { lines.join("\n") })?;
     let lent = match lending::judge(snapshot, uses, device) {
         Lending::Chipset => "not offered: a part of the machine itself".into(),
         other => words::lending(&other),
@@ -110,6 +117,8 @@ pub(crate) fn write(
         .unread
         .iter()
         .filter(|u| u.device == Some(device.address))
+        // Of what a listing does not have a list would only be long.
+        .filter(|u| snapshot.source != SourceKind::Pasted || u.error != Some(Errno::ENODATA))
         .map(|u| match (&u.error, &u.text) {
             (Some(error), _) => format!("{}: {}: {error}", u.field, u.path),
             (None, Some(text)) => format!("{}: {}: makes no sense: '{text}'", u.field, u.path),
@@ -122,7 +131,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn hardware(sheet: &mut Sheet<'_>, detail: &Detail) -> io::Result<()> {
+fn hardware(sheet: &mut Sheet<'_>, source: SourceKind, detail: &Detail) -> io::Result<()> {
     sheet.fact("label", &detail.label)?;
     if let Fact::Known(value) = &detail.driver_override {
         sheet.field("override", format!("driver_override is {value}"))?;
@@ -141,6 +150,7 @@ fn hardware(sheet: &mut Sheet<'_>, detail: &Detail) -> io::Result<()> {
     match &detail.reset_methods {
         Fact::Known(methods) if methods.is_empty() => sheet.field("reset", "no method")?,
         Fact::Known(methods) => sheet.field("reset", methods.join(", "))?,
+        Fact::Unreadable(Errno::ENODATA) => {}
         other => sheet.field("reset", words::missing(other))?,
     }
     if let Fact::Known(regions) = &detail.regions {
@@ -162,7 +172,7 @@ fn hardware(sheet: &mut Sheet<'_>, detail: &Detail) -> io::Result<()> {
         if !lines.is_empty() {
             sheet.field("regions", lines.join("\n"))?;
         }
-    } else {
+    } else if detail.regions != Fact::Unreadable(Errno::ENODATA) {
         sheet.field("regions", words::missing(&detail.regions))?;
     }
     if let Fact::Known(size) = detail.rom {
@@ -180,7 +190,10 @@ fn hardware(sheet: &mut Sheet<'_>, detail: &Detail) -> io::Result<()> {
                 .collect::<Vec<_>>();
             let mut text = names.join(", ");
             if config.completeness() == Completeness::HeaderOnly {
-                text = "only the header could be read (the rest needs root)".into();
+                text = match source {
+                    SourceKind::Pasted => "not in the text (`lspci -vvv` as root prints them)".into(),
+                    _ => "only the header could be read (the rest needs root)".into(),
+                };
             }
             sheet.field("capabilities", text)
         }
@@ -190,9 +203,16 @@ fn hardware(sheet: &mut Sheet<'_>, detail: &Detail) -> io::Result<()> {
 }
 
 /// The group, and why its other members are in the way or not.
-fn group(sheet: &mut Sheet<'_>, snapshot: &Snapshot, device: &Device) -> io::Result<()> {
+fn group(
+    sheet: &mut Sheet<'_>,
+    snapshot: &Snapshot,
+    predicted: &Predicted,
+    device: &Device,
+) -> io::Result<()> {
     let Some(number) = device.group.known() else {
-        return sheet.field("IOMMU group", words::fact(&device.group));
+        let mut lines = vec![words::fact(&device.group)];
+        lines.extend(predicted.lines(snapshot, device));
+        return sheet.field("IOMMU group", lines.join("\n"));
     };
     let mut lines = vec![number.to_string()];
     if let Some(found) = snapshot.groups.get(number) {
@@ -219,6 +239,7 @@ fn group(sheet: &mut Sheet<'_>, snapshot: &Snapshot, device: &Device) -> io::Res
             words::name(snapshot, mate)
         ));
     }
+    lines.extend(predicted.lines(snapshot, device));
     if let Some(region) = lending::firmware_mapping(snapshot, device) {
         lines.push(format!("the firmware keeps {region} mapped: the kernel refuses VFIO"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write};
 
+use passthru_formats::Errno;
 use passthru_formats::pci_ids::wording::{self, Style};
 use passthru_model::{Device, Fact, Snapshot};
 use passthru_plan::lending::Lending;
@@ -19,6 +20,8 @@ pub(crate) fn missing<T>(fact: &Fact<T>) -> String {
     match fact {
         Fact::Known(_) => String::new(),
         Fact::Absent => "none".into(),
+        // What a capture or a listing does not have in it.
+        Fact::Unreadable(Errno::ENODATA) => "not known: not in what was read".into(),
         Fact::Unreadable(error) => format!("could not be read: {error}"),
         Fact::Malformed(text) => format!("makes no sense: '{text}'"),
         Fact::NotRead => "not read".into(),

@@ -61,6 +61,8 @@ impl Drawing {
         new.file("proc/cmdline", &format!("{command_line}\n"));
         new.file("proc/sys/kernel/osrelease", &format!("{kernel}\n"));
         new.file("proc/sys/kernel/random/boot_id", "6a0e1d2c-0000-4000-8000-000000000001\n");
+        new.interrupts(false);
+        new.processor("GenuineIntel", 39);
         for process in ["1", "self"] {
             new.raw_link(&format!("proc/{process}/ns/mnt"), "mnt:[4026531841]");
             new.directory(&format!("proc/{process}/fd"));
@@ -97,19 +99,6 @@ impl Drawing {
     /// In the capture this line stands instead of that one.
     pub(crate) fn instead(&mut self, line: &str, stands: &str) {
         self.changes.push((line.into(), stands.into()));
-    }
-
-    /// An IOMMU table of the firmware.
-    pub(crate) fn table(&mut self, name: &str) {
-        self.file(&format!("sys/firmware/acpi/tables/{name}"), "");
-    }
-
-    /// IOMMU units at work.
-    pub(crate) fn units(&mut self, names: &[&str]) {
-        for name in names {
-            self.directory(&format!("sys/devices/virtual/iommu/{name}"));
-            self.link(&format!("sys/class/iommu/{name}"), &format!("sys/devices/virtual/iommu/{name}"));
-        }
     }
 
     /// A PCI function at its place below `/sys/devices`, such as
@@ -379,6 +368,39 @@ impl Pci<'_> {
         }
         self.drawing.bytes(&format!("{}/config", self.at), &bytes[..size]);
         self
+    }
+
+    /// Its interrupt pin, 1 for INTA; behind [`Pci::config`]. On a driver that uses messages
+    /// the kernel switches the pin off (`PCI_COMMAND_INTX_DISABLE`).
+    pub(crate) fn pin(self, pin: u8, messages: bool) -> Self {
+        if let Some(Entry::File(bytes)) = self.drawing.entries.get_mut(&format!("{}/config", self.at)) {
+            bytes[0x3d] = pin;
+            bytes[5] = if messages { 0x04 } else { 0 };
+        }
+        self
+    }
+
+    /// Configuration space of a root port with a slot: access control at this offset of its
+    /// control register (8 where the registers are dwords, else 6), with these bits it can
+    /// switch on and these on; `None` where it has no such capability.
+    pub(crate) fn root_port(self, slot: u16, acs: Option<(usize, u16, u16)>) -> Self {
+        let (pci, mut bytes) = (self, vec![0u8; 4096]);
+        let hex = |text: &str| u16::from_str_radix(text, 16).unwrap_or(0);
+        let (vendor, device) = pci.id.split_once(':').unwrap_or_default();
+        bytes[0..2].copy_from_slice(&hex(vendor).to_le_bytes());
+        bytes[2..4].copy_from_slice(&hex(device).to_le_bytes());
+        (bytes[4], bytes[6], bytes[0x0e], bytes[0x34]) = (0x07, 0x10, 0x81, 0x40);
+        bytes[9..12].copy_from_slice(&pci.class.to_le_bytes()[..3]);
+        // PCI Express, version 2, root port with a slot.
+        (bytes[0x40], bytes[0x42], bytes[0x43]) = (0x10, 0x42, 0x01);
+        bytes[0x54..0x58].copy_from_slice(&(u32::from(slot) << 19).to_le_bytes());
+        if let Some((control, can, on)) = acs {
+            bytes[0x100..0x104].copy_from_slice(&0x0001_000d_u32.to_le_bytes());
+            bytes[0x104..0x106].copy_from_slice(&can.to_le_bytes());
+            bytes[0x100 + control..0x102 + control].copy_from_slice(&on.to_le_bytes());
+        }
+        pci.drawing.bytes(&format!("{}/config", pci.at), &bytes);
+        pci
     }
 
     /// A virtual function of the one at that place.

@@ -4,7 +4,11 @@
 //! After a change, `PASSTHRU_DRAW=1 cargo test -p passthru --test hosts` writes the
 //! fixtures anew.
 
+use passthru_testkit::acpi::machines;
+
 use crate::drawing::{Drawing, IO, MEM, MEM64, MEM64_PREFETCH, Pci};
+use crate::systems::{ARCH, DEBIAN, FEDORA, GENTOO, UBUNTU};
+use crate::troubles;
 
 /// A host's name and how it is drawn.
 type Drawn = (&'static str, fn() -> Drawing);
@@ -17,6 +21,7 @@ pub(crate) const ALL: &[Drawn] = &[
     ("vmd", vmd),
     ("no-iommu", no_iommu),
     ("iommu-off", iommu_off),
+    ("acs-override", acs_override),
     ("sriov", sriov),
     ("nvme-multipath", nvme_multipath),
     ("lvm-on-luks", lvm_on_luks),
@@ -25,6 +30,11 @@ pub(crate) const ALL: &[Drawn] = &[
     ("interrupted", interrupted),
     ("garbage", garbage),
     ("busy", busy),
+    ("misfits", misfits),
+    ("proliant", proliant),
+    ("amd-laptop", amd_laptop),
+    ("grid-k2-server", grid_k2_server),
+    ("arch-twins", arch_twins),
 ];
 
 /// What old USB controllers have: the kernel may give it up (`drivers/iommu/intel/iommu.c`,
@@ -39,14 +49,20 @@ const CLAIMED: &str = "0x00000000bdff6000 0x00000000bdffcfff direct\n\
 /// MSI C236M, Xeon E3-1235L v5, GT 630, two Logitech receivers on the chipset's USB.
 fn gt630_desktop() -> Drawing {
     let mut host = Drawing::new("4.4.26-gentoo", "BOOT_IMAGE=/kernel root=/dev/sda2 intel_iommu=on");
-    host.table("DMAR");
+    // As the page says, virtio drivers are modules; the balloon was forgotten.
+    host.system(&GENTOO, false);
+    host.kernel("4.4.26-gentoo", &["VIRTIO_IOMMU", "VIRTIO_BALLOON", "DRM_SIMPLEDRM", "VFIO_VIRQFD"], &[]);
+    host.dmar();
     host.units(&["dmar0", "dmar1"]);
+    troubles::all_right(&mut host);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:1918", 0x07).subsystem("1462:7972").group(0);
     host.pci("pci0000:00/0000:00:01.0", 0x06_0400, "8086:1901", 0x07)
         .driver("pcieport")
         .group(1)
         .unit("dmar1")
-        .awake(-1, 120, "");
+        .awake(-1, 120, "")
+        // The processor's graphics port has no ACS: that is what makes group 1.
+        .root_port(1, None);
     host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:191d", 0x06)
         .subsystem("1462:7972")
         .driver("i915")
@@ -113,11 +129,16 @@ fn gt630_desktop() -> Drawing {
         .regions(&[(0, 0xdf08_0000, 16 << 10, MEM)])
         .config(4096, &[0x01, 0x05, 0x10], &[]);
     host.class("sound", "pci0000:00/0000:00:01.0/0000:01:00.1/sound/card1");
-    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a149", 0x31).subsystem("1462:7972").group(6);
+    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a149", 0x31).subsystem("1462:7972").group(6).config(
+        256,
+        &[],
+        &[],
+    );
     host.pci("pci0000:00/0000:00:1f.4", 0x0c_0500, "8086:a123", 0x31)
         .subsystem("1462:7972")
         .driver("i801_smbus")
-        .group(6);
+        .group(6)
+        .config(256, &[0x01], &[]);
     host.pci("pci0000:00/0000:00:1f.6", 0x02_0000, "8086:15b7", 0x31)
         .subsystem("1462:7972")
         .driver("e1000e")
@@ -130,7 +151,7 @@ fn gt630_desktop() -> Drawing {
 /// the handbook of that distribution lists it.
 fn iris_pro_laptop() -> Drawing {
     let mut host = Drawing::new("5.14.0-phyllome", "root=/dev/nvme1n1p3 intel_iommu=on iommu=pt");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0", "dmar1"]);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:1910", 0x0a).group(1);
     host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:193b", 0x09)
@@ -156,13 +177,16 @@ fn iris_pro_laptop() -> Drawing {
         .driver("intel_pch_thermal")
         .group(3)
         .unit("dmar1")
-        .awake(-1, 18, "");
+        .awake(-1, 18, "")
+        .config(256, &[0x01, 0x05], &[]);
     host.pci("pci0000:00/0000:00:16.0", 0x07_8000, "8086:a13a", 0x31).driver("mei_me").group(4);
     let ports = [("1c.0", "a110", 5), ("1c.1", "a111", 6), ("1c.4", "a114", 7), ("1d.0", "a118", 8)];
     for (port, id, group) in ports {
+        // Sunrise Point: the registers of access control are dwords.
         host.pci(&format!("pci0000:00/0000:00:{port}"), 0x06_0400, &format!("8086:{id}"), 0xf1)
             .driver("pcieport")
-            .group(group);
+            .group(group)
+            .root_port(group as u16, Some((8, 0x1d, 0x1d)));
     }
     host.pci("pci0000:00/0000:00:1c.0/0000:02:00.0", 0x08_0501, "1217:8621", 0x01)
         .driver("sdhci-pci")
@@ -196,11 +220,18 @@ fn iris_pro_laptop() -> Drawing {
     host.mount("259:5", "/", "ext4", "/dev/nvme1n1p3");
     host.mount("259:3", "/boot/efi", "vfat", "/dev/nvme1n1p1");
     host.mount("259:4", "/boot", "ext4", "/dev/nvme1n1p2");
-    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a14e", 0x31).group(11);
-    host.pci("pci0000:00/0000:00:1f.2", 0x05_8000, "8086:a121", 0x31).group(11);
-    host.pci("pci0000:00/0000:00:1f.3", 0x04_0300, "8086:a170", 0x31).driver("snd_hda_intel").group(11);
+    host.pci("pci0000:00/0000:00:1f.0", 0x06_0100, "8086:a14e", 0x31).group(11).config(256, &[0x01], &[]);
+    host.pci("pci0000:00/0000:00:1f.2", 0x05_8000, "8086:a121", 0x31).group(11).config(256, &[0x01], &[]);
+    host.pci("pci0000:00/0000:00:1f.3", 0x04_0300, "8086:a170", 0x31)
+        .driver("snd_hda_intel")
+        .group(11)
+        .config(256, &[0x01], &[]);
     host.class("sound", "pci0000:00/0000:00:1f.3/sound/card0");
-    host.pci("pci0000:00/0000:00:1f.4", 0x0c_0500, "8086:a123", 0x31).driver("i801_smbus").group(11);
+    host.pci("pci0000:00/0000:00:1f.4", 0x0c_0500, "8086:a123", 0x31).driver("i801_smbus").group(11).config(
+        256,
+        &[],
+        &[],
+    );
     host.pci("pci0000:00/0000:00:1f.6", 0x02_0000, "8086:15b7", 0x31).driver("e1000e").group(12);
     host.interface("pci0000:00/0000:00:1f.6/net/enp0s31f6", true, true);
     host
@@ -214,8 +245,20 @@ fn connectx3_server() -> Drawing {
         "5.15.0-91-generic",
         "root=/dev/sda1 intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1",
     );
-    host.table("DMAR");
+    // An image for virtual machines, without linux-modules-extra; and an older kernel.
+    host.system(&UBUNTU, false);
+    host.kernel("5.15.0-91-generic", &[], &["vfio", "vfio-pci", "vfio-pci-core", "vfio_iommu_type1"]);
+    host.kernel("5.4.0-170-generic", &["IRQ_REMAP"], &["vfio", "vfio-pci"]);
+    host.file("etc/modules", "# /etc/modules: kernel modules to load at boot time.\n\nvfio\nvfio_pci\n");
+    host.file("lib/modprobe.d/aliases.conf", "alias net-pf-1 unix\n");
+    host.file("etc/modprobe.d/blacklist.conf", "blacklist pcspkr\nblacklist i2c_i801\n");
+    host.dmar();
     host.units(&["dmar0", "dmar1"]);
+    // As the page's log prints them.
+    host.unit("dmar0", 0xfbff_e000, 0x00d2_078c_106f_0466, 0x00f0_20de);
+    host.unit("dmar1", 0xebff_c000, 0x00d2_078c_106f_0466, 0x00f0_20de);
+    host.processor("GenuineIntel", 46);
+    troubles::selinux(&mut host);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
     for (function, group) in [("1a.0", 20), ("1d.0", 21)] {
         let id = if function == "1a.0" { "8086:1d2d" } else { "8086:1d26" };
@@ -271,8 +314,9 @@ fn connectx3_server() -> Drawing {
 /// Intel VMD: the disks live in a domain of their own (10000) behind an endpoint.
 fn vmd() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p2 ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
+    host.secure_boot(true);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:2020", 0x04).group(0);
     let vmd = "pci0000:64/0000:64:00.5";
     host.pci(vmd, 0x01_0400, "8086:201d", 0x04)
@@ -317,7 +361,10 @@ fn small(command_line: &str) -> Drawing {
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07);
     host.pci("pci0000:00/0000:00:02.0", 0x03_0000, "8086:3e92", 0).driver("i915").attribute("boot_vga", "1");
     host.class("drm", "pci0000:00/0000:00:02.0/drm/card0");
-    host.pci("pci0000:00/0000:00:1b.0", 0x06_0400, "8086:a340", 0xf0).driver("pcieport");
+    // Without an IOMMU the kernel leaves access control off.
+    host.pci("pci0000:00/0000:00:1b.0", 0x06_0400, "8086:a340", 0xf0)
+        .driver("pcieport")
+        .root_port(21, Some((6, 0x1f, 0)));
     host.pci("pci0000:00/0000:00:1b.0/0000:01:00.0", 0x01_0802, "15b7:5006", 0)
         .driver("nvme")
         .awake(-1, 16, "");
@@ -325,7 +372,9 @@ fn small(command_line: &str) -> Drawing {
     host.block(disk, "259:0", &[]);
     host.block(&format!("{disk}/nvme0n1p1"), "259:1", &[]);
     host.mount("259:1", "/", "ext4", "/dev/nvme0n1p1");
-    host.pci("pci0000:00/0000:00:1c.0", 0x06_0400, "8086:a338", 0xf0).driver("pcieport");
+    host.pci("pci0000:00/0000:00:1c.0", 0x06_0400, "8086:a338", 0xf0)
+        .driver("pcieport")
+        .root_port(5, Some((6, 0x1f, 0)));
     host.pci("pci0000:00/0000:00:1c.0/0000:02:00.0", 0x02_0000, "8086:1533", 0x03)
         .subsystem("8086:0002")
         .driver("igb")
@@ -336,13 +385,58 @@ fn small(command_line: &str) -> Drawing {
 
 /// The firmware has no IOMMU, or it is switched off there.
 fn no_iommu() -> Drawing {
-    small("root=/dev/nvme0n1p1 ro quiet")
+    let mut host = small("root=/dev/nvme0n1p1 ro quiet iommu=pt");
+    host.file("etc/os-release", DEBIAN.release);
+    host.maker(false, false);
+    host
 }
 
 /// The firmware has one, and the kernel was told not to use it.
 fn iommu_off() -> Drawing {
     let mut host = small("root=/dev/nvme0n1p1 ro intel_iommu=off");
-    host.table("DMAR");
+    host.dmar();
+    // Nothing has loaded KVM.
+    host.file("etc/os-release", DEBIAN.release);
+    host.maker(false, true);
+    host.kernel("6.1.0-18-amd64", &[], &[]);
+    host
+}
+
+/// A desktop whose kernel is patched, as guides for gaming in a virtual machine advise: each
+/// function is in a group of its own, and the port of the graphics card isolates nothing.
+fn acs_override() -> Drawing {
+    let command_line = "root=/dev/sda1 ro amd_iommu=on pcie_acs_override=downstream,multifunction";
+    let mut host = Drawing::new("6.8.12-4-pve", command_line);
+    host.ivrs();
+    host.units(&["ivhd0"]);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "1022:1480", 0).group(0);
+    host.pci("pci0000:00/0000:00:01.1", 0x06_0400, "1022:1483", 0)
+        .driver("pcieport")
+        .group(1)
+        .root_port(1, None);
+    host.pci("pci0000:00/0000:00:01.1/0000:01:00.0", 0x03_0000, "10de:2204", 0xa1)
+        .driver("nouveau")
+        .group(2)
+        .attribute("boot_vga", "0")
+        .awake(-1, 90, "bus")
+        .config(4096, &[0x01, 0x05, 0x10], &[]);
+    host.pci("pci0000:00/0000:00:01.1/0000:01:00.1", 0x04_0300, "10de:1aef", 0xa1)
+        .driver("snd_hda_intel")
+        .group(3)
+        .awake(-1, 91, "bus")
+        .config(4096, &[0x01, 0x05, 0x10], &[]);
+    host.pci("pci0000:00/0000:00:03.1", 0x06_0400, "1022:1483", 0)
+        .driver("pcieport")
+        .group(4)
+        .root_port(2, Some((6, 0x5f, 0x1d)));
+    host.pci("pci0000:00/0000:00:03.1/0000:02:00.0", 0x01_0601, "1b21:1064", 0x02)
+        .driver("ahci")
+        .group(5)
+        .awake(-1, 92, "pm");
+    let sda = "pci0000:00/0000:00:03.1/0000:02:00.0/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    host.block(sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda1"), "8:1", &[]);
+    host.mount("8:1", "/", "ext4", "/dev/sda1");
     host
 }
 
@@ -350,7 +444,7 @@ fn iommu_off() -> Drawing {
 /// else, one on no driver.
 fn sriov() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/sda1 ro intel_iommu=on iommu=pt");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
     host.pci("pci0000:00/0000:00:03.0", 0x06_0400, "8086:0e08", 0x04).driver("pcieport").group(1);
@@ -393,7 +487,7 @@ fn sriov() -> Drawing {
 /// the controller is hidden.
 fn nvme_multipath() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p1 ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
     for n in 0..2 {
@@ -419,7 +513,7 @@ fn nvme_multipath() -> Drawing {
 /// not mounted.
 fn lvm_on_luks() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/mapper/vg0-root ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
     for n in 0..2 {
@@ -447,8 +541,10 @@ fn lvm_on_luks() -> Drawing {
 /// One btrfs over two disks: the kernel shows the mount with the first one only.
 fn btrfs_two_disks() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/nvme0n1p2 rootflags=subvol=@ ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
+    host.table("DMAR", &machines::intel_without_remapping());
+    host.interrupts(false);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
     for n in 0..3 {
         let port = format!("pci0000:00/0000:00:1b.{n}");
@@ -476,6 +572,8 @@ fn btrfs_two_disks() -> Drawing {
 fn without_root() -> Drawing {
     let mut host = gt630_desktop();
     host.root = false;
+    // It is listed, and not for them to read.
+    host.unreadable_table("DMAR");
     let card = "pci0000:00/0000:00:01.0/0000:01:00.0";
     host.pci(card, 0x03_0000, "10de:1284", 0xa1).subsystem("10b0:1284").driver("nvidia").config(64, &[], &[]);
     let sound = "pci0000:00/0000:00:01.0/0000:01:00.1";
@@ -506,7 +604,7 @@ fn without_root() -> Drawing {
 /// and a file that is no lease.
 fn interrupted() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "root=/dev/sda1 ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3ec2", 0x07).group(0);
     for (port, bus, group) in [("1c.0", "02", 8), ("1c.1", "03", 9)] {
@@ -585,8 +683,14 @@ fn interrupted() -> Drawing {
 /// Nonsense in as many files as there are kinds of files.
 fn garbage() -> Drawing {
     let mut host = Drawing::new("6.1.0-18-amd64", "\u{7f}ELF\u{1}");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
+    host.table("DMAR", b"DMAR\x30\0\0\0not much of a table");
+    host.file("sys/devices/virtual/iommu/dmar0/intel-iommu/cap", "wide\n");
+    host.bytes("proc/interrupts", b"\xff\xfe\0");
+    host.bytes("proc/cpuinfo", b"address sizes: many\n");
+    host.file("sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", "yes");
+    host.file("sys/kernel/security/lockdown", "none\n");
     let at = |name: &str| format!("sys/devices/pci0000:00/0000:00:{name}");
     host.raw_link("sys/bus/pci/devices/not-an-address", "../../../devices/nowhere");
     // Nothing makes sense.
@@ -632,8 +736,11 @@ fn garbage() -> Drawing {
 /// with somebody working over SSH, a container with an interface of its own, a desktop.
 fn busy() -> Drawing {
     let mut host = Drawing::new("6.12.0-amd64", "root=/dev/mapper/vg0-root ro intel_iommu=on");
-    host.table("DMAR");
+    host.dmar();
     host.units(&["dmar0"]);
+    // A processor of the 12th generation: more bits than its IOMMU.
+    host.processor("GenuineIntel", 46);
+    host.secure_boot(false);
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:4660", 0x02).group(0);
     for (n, bus) in (1..=9).enumerate() {
         let port = format!("pci0000:00/0000:00:1c.{}", n % 8);
@@ -744,5 +851,263 @@ fn busy() -> Drawing {
         host.file(&format!("sys/devices/{at}/product"), &format!("{product}\n"));
     }
     host.keyboard("Some Keyboard", &format!("{usb}/usb1/1-1/1-1:1.0/0003:046D:C52B.0001/input/input3"));
+    host
+}
+
+/// Devices that can be lent and make trouble afterwards: each is of a kind of which public
+/// reports tell (the ConnectX-3 beside an old USB controller on linux-rdma in May 2020, the
+/// AHCI adapter in Linux 63ba51db24ed, the others in many places).
+fn misfits() -> Drawing {
+    let mut host = Drawing::new("6.1.0-7-amd64", "root=/dev/sda1 ro quiet intel_iommu=on");
+    host.dmar();
+    host.units(&["dmar0"]);
+    host.system(&DEBIAN, false);
+    host.kernel("6.1.0-7-amd64", &["VFIO_PCI_VGA", "VFIO_VIRQFD"], &[]);
+    // Still drawing on the card that the host was started on.
+    host.file(
+        "proc/iomem",
+        "00001000-0009ffff : System RAM\n\
+         380000000000-3bffffffffff : PCI Bus 0000:00\n  \
+           380000000000-38000fffffff : PCI Bus 0000:01\n    \
+             380000000000-38000fffffff : 0000:01:00.0\n      \
+               380000000000-3800007effff : BOOTFB\n",
+    );
+    host.file("proc/fb", "0 simpledrmdrmfb\n");
+    troubles::all_wrong(&mut host);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
+    host.pci("pci0000:00/0000:00:1a.0", 0x0c_0320, "8086:1d2d", 0x06)
+        .driver("ehci-pci")
+        .group(2)
+        .awake(-1, 16, "")
+        .config(256, &[0x01, 0x0a, 0x13], &[])
+        .pin(1, false);
+    host.pci("pci0000:00/0000:00:1b.0", 0x04_0300, "8086:1d20", 0x06)
+        .driver("snd_hda_intel")
+        .group(3)
+        .awake(-1, 46, "")
+        .config(256, &[0x01, 0x05, 0x10], &[])
+        .pin(1, true);
+    host.pci("pci0000:00/0000:00:1f.2", 0x01_0601, "8086:1d02", 0x06)
+        .driver("ahci")
+        .group(4)
+        .awake(-1, 45, "pm");
+    let sda = "pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    host.block(sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda1"), "8:1", &[]);
+    host.mount("8:1", "/", "ext4", "/dev/sda1");
+    for n in 1..=6 {
+        host.pci(&format!("pci0000:00/0000:00:1c.{n}"), 0x06_0400, "8086:1d10", 0xb6)
+            .driver("pcieport")
+            .group(4 + n)
+            .awake(-1, 24 + n, "pm");
+    }
+    let below = |n: u32, function: u32| format!("pci0000:00/0000:00:1c.{n}/0000:0{n}:00.{function}");
+    // An RX 5700, each function in a group of its own; the host was started on it.
+    host.pci(&below(1, 0), 0x03_0000, "1002:731f", 0xc1)
+        .subsystem("1da2:e409")
+        .group(21)
+        .unit("dmar0")
+        .attribute("boot_vga", "1")
+        .awake(-1, 16, "bus")
+        .regions(&[(0, 0x3800_0000_0000, 256 << 20, MEM64_PREFETCH), Pci::rom(0xdf00_0000, 128 << 10)])
+        .config(4096, &[0x01, 0x05, 0x10], &[0x000b, 0x0001, 0x000d])
+        .pin(1, false);
+    let rom = "stat /sys/bus/pci/devices/0000:01:00.0/rom";
+    host.instead(
+        &format!("{rom} ! ENOENT"),
+        &format!("{rom} = file mode=0100600 uid=0 gid=0 rdev=0:0 size=131072"),
+    );
+    host.pci(&below(1, 1), 0x04_0300, "1002:ab38", 0)
+        .subsystem("1002:ab38")
+        .driver("snd_hda_intel")
+        .group(22)
+        .unit("dmar0")
+        .awake(-1, 17, "")
+        .config(4096, &[0x01, 0x05, 0x10], &[0x000d])
+        .pin(2, true);
+    // A second card that sleeps and has no ROM, as in laptops.
+    host.pci(&below(2, 0), 0x03_0200, "10de:1f15", 0xa1)
+        .subsystem("1043:109f")
+        .group(23)
+        .unit("dmar0")
+        .awake(-1, 0, "pm bus")
+        .attribute("power_state", "D3cold");
+    host.pci(&below(3, 0), 0x02_8000, "15b3:1003", 0)
+        .subsystem("15b3:0050")
+        .driver("mlx4_core")
+        .group(24)
+        .unit("dmar0")
+        .awake(-1, 16, "bus")
+        .config(4096, &[0x01, 0x11, 0x10], &[0x0003])
+        .pin(1, true);
+    host.interface(&format!("{}/net/ib0", below(3, 0)), false, false);
+    host.pci(&below(4, 0), 0x01_0601, "1022:7901", 0x51)
+        .driver("ahci")
+        .group(25)
+        .unit("dmar0")
+        .awake(-1, 48, "flr pm bus")
+        .config(4096, &[0x01, 0x05, 0x10], &[])
+        .pin(1, true);
+    // One that has fallen off its bus.
+    host.pci(&below(5, 0), 0x02_0000, "8086:15f3", 0x03).group(26).unit("dmar0").awake(-1, 18, "flr bus");
+    host.bytes(&format!("sys/devices/{}/config", below(5, 0)), &[0xff; 4096]);
+    // And one with which nothing is wrong.
+    host.pci(&below(6, 0), 0x01_0802, "144d:a80a", 0)
+        .driver("nvme")
+        .group(27)
+        .unit("dmar0")
+        .awake(-1, 50, "flr bus")
+        .config(4096, &[0x01, 0x05, 0x10, 0x11], &[])
+        .pin(1, true);
+    let disk = format!("{}/nvme/nvme0/nvme0n1", below(6, 0));
+    host.block(&disk, "259:0", &[]);
+    host
+}
+
+/// A server whose firmware keeps memory for functions behind bridges, its IOMMU not used:
+/// HP's DL360 G7, with its management processor and its disk controller.
+fn proliant() -> Drawing {
+    let mut host = Drawing::new("4.18.0-553.el8_10.x86_64", "root=/dev/sda2 ro crashkernel=auto");
+    host.table("DMAR", &machines::proliant());
+    host.processor("GenuineIntel", 40);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:3406", 0x22);
+    host.pci("pci0000:00/0000:00:01.0", 0x06_0400, "8086:3408", 0x22).driver("pcieport");
+    let disks = "pci0000:00/0000:00:01.0/0000:03:00.0";
+    host.pci(disks, 0x01_0400, "103c:323a", 0x01).subsystem("103c:3245").driver("hpsa").awake(0, 28, "");
+    let sda = format!("{disks}/host0/target0:1:0/0:1:0:0/block/sda");
+    host.block(&sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda2"), "8:2", &[]);
+    host.mount("8:2", "/", "xfs", "/dev/sda2");
+    host.pci("pci0000:00/0000:00:03.0", 0x06_0400, "8086:340a", 0x22).driver("pcieport");
+    let card = "pci0000:00/0000:00:03.0/0000:0a:00.0";
+    host.pci(card, 0x02_0000, "8086:1521", 0x01).subsystem("8086:0001").driver("igb").awake(0, 24, "flr");
+    host.interface(&format!("{card}/net/ens3"), false, false);
+    host.pci("pci0000:00/0000:00:07.0", 0x06_0400, "8086:340e", 0x22).driver("pcieport");
+    let card = "pci0000:00/0000:00:07.0/0000:07:00.0";
+    host.pci(card, 0x01_0802, "144d:a804", 0).subsystem("144d:a801").driver("nvme").awake(0, 30, "flr");
+    host.block(&format!("{card}/nvme/nvme0/nvme0n1"), "259:0", &[]);
+    host.pci("pci0000:00/0000:00:1c.4", 0x06_0400, "8086:3a48", 0).driver("pcieport");
+    host.pci("pci0000:00/0000:00:1c.4/0000:02:00.0", 0x08_8000, "103c:3306", 0x04)
+        .driver("hpilo")
+        .awake(0, 21, "");
+    host.pci("pci0000:00/0000:00:1d.0", 0x0c_0300, "8086:3a34", 0).driver("uhci_hcd").awake(0, 20, "");
+    host
+}
+
+/// A laptop whose firmware excludes memory for all devices, so that the kernel lends none.
+fn amd_laptop() -> Drawing {
+    let claimed = "0x000000008a100000 0x000000008a100fff direct\n0x00000000fee00000 0x00000000feefffff msi\n\
+                   0x000000fd00000000 0x000000ffffffffff reserved\n";
+    let mut host = Drawing::new("6.12.0-amd64", "root=/dev/nvme0n1p2 ro quiet");
+    host.table("IVRS", &machines::amd_all_buses());
+    host.units(&["ivhd0"]);
+    let unit = "sys/devices/virtual/iommu/ivhd0/amd-iommu";
+    host.file(&format!("{unit}/cap"), "190b640f\n");
+    host.file(&format!("{unit}/features"), "0:246577efa2254afa\n");
+    host.processor("AuthenticAMD", 48);
+    host.secure_boot(false);
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "1022:14e8", 0).group_with(0, "DMA-FQ", claimed);
+    for (port, bus, group) in [("01.2", "01", 3), ("02.2", "02", 5)] {
+        let port = format!("pci0000:00/0000:00:{port}");
+        host.pci(&port, 0x06_0400, "1022:14ee", 0).driver("pcieport").group_with(group, "DMA-FQ", claimed);
+        let disk = format!("{port}/0000:{bus}:00.0");
+        host.pci(&disk, 0x01_0802, "144d:a80a", 0)
+            .driver("nvme")
+            .group_with(group + 1, "DMA-FQ", claimed)
+            .unit("ivhd0")
+            .awake(-1, 40, "flr bus");
+        let n = group / 5;
+        let disk = format!("{disk}/nvme/nvme{n}/nvme{n}n1");
+        host.block(&disk, &format!("259:{}", 4 * n), &[]);
+        if n == 0 {
+            host.block(&format!("{disk}/nvme0n1p2"), "259:2", &[]);
+        }
+    }
+    host.mount("259:2", "/", "ext4", "/dev/nvme0n1p2");
+    host
+}
+
+/// A server with a GRID K2, set up as OpenNebula's documentation of PCI passthrough once said
+/// for Fedora 22, on a Fedora of today: the lists of modules, the file for dracut without
+/// blanks, ids that fit both of the card's processors.
+fn grid_k2_server() -> Drawing {
+    let line = "root=/dev/sda1 ro intel_iommu=on rd.driver.pre=vfio-pci rd.driver.blacklist=nouveau";
+    let mut host = Drawing::new("6.11.4-301.fc41.x86_64", line);
+    host.dmar();
+    host.units(&["dmar0"]);
+    host.system(&FEDORA, false);
+    host.kernel("6.11.4-301.fc41.x86_64", &["VFIO_VIRQFD"], &[]);
+    host.file(
+        "etc/dracut.conf.d/local.conf",
+        "add_drivers+=\"vfio vfio_iommu_type1 vfio_pci vfio_virqfd\"\n",
+    );
+    host.file("etc/dracut.conf.d/gpu", "force_drivers+=\" vfio_pci \"\n");
+    host.file(
+        "etc/modprobe.d/blacklist.conf",
+        "blacklist nouveau\nblacklist lbm-nouveau\noptions nouveau modeset=0\nalias nouveau off\nalias lbm-nouveau off\n",
+    );
+    host.file("etc/modprobe.d/local.conf", "options vfio-pci ids=10de:11bf\n");
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
+    host.pci("pci0000:00/0000:00:02.0", 0x06_0400, "8086:0e04", 0x04).driver("pcieport").group(1);
+    let switch = "pci0000:00/0000:00:02.0/0000:02:00.0";
+    host.pci(switch, 0x06_0400, "10b5:8747", 0xca).driver("pcieport").group(2);
+    for (port, bus, group, driver) in [("08.0", 4, 45, "vfio-pci"), ("10.0", 5, 46, "nouveau")] {
+        let port = format!("{switch}/0000:03:{port}");
+        host.pci(&port, 0x06_0400, "10b5:8747", 0xca).driver("pcieport").group(group - 20);
+        host.pci(&format!("{port}/0000:0{bus}:00.0"), 0x03_0000, "10de:11bf", 0xa1)
+            .subsystem("10de:100a")
+            .driver(driver)
+            .group(group)
+            .unit("dmar0")
+            .attribute("boot_vga", "0")
+            .awake(0, 40, "bus");
+    }
+    host.pci("pci0000:00/0000:00:1f.2", 0x01_0601, "8086:1d02", 0x06).driver("ahci").group(22);
+    let sda = "pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    host.block(sda, "8:0", &[]);
+    host.block(&format!("{sda}/sda1"), "8:1", &[]);
+    host.mount("8:1", "/", "ext4", "/dev/sda1");
+    host
+}
+
+/// An Arch desktop with two cards of one kind, after an update of the kernel and with every
+/// parameter that guides name.
+fn arch_twins() -> Drawing {
+    let line = "root=/dev/nvme0n1p2 rw amd_iommu=on iommu=pt video=efifb:off pci-stub.ids=1022:149c \
+        vfio-pci.ids=10de:2204,10de.1aef pcie_acs_override=downstream,multifunction vfio_pci.id=10de:1aef";
+    let mut host = Drawing::new("6.17.1-arch1-1", line);
+    host.ivrs();
+    host.units(&["ivhd0"]);
+    host.system(&ARCH, true);
+    host.kernel("6.17.2-arch1-1", &["VFIO_VIRQFD"], &[]);
+    host.file(
+        "etc/mkinitcpio.conf",
+        "MODULES=(nvidia vfio_pci vfio vfio_iommu_type1)\nHOOKS=(base udev modconf kms block)\n",
+    );
+    host.file(
+        "proc/modules",
+        "vfio_pci 16384 0 - Live 0x0000000000000000\nnvidia 60710912 0 - Live 0x0000000000000000\n",
+    );
+    host.file("proc/fb", "0 nvidia-drmdrmfb\n");
+    host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "1022:1480", 0).group(0);
+    for (port, bus, group, driver, first) in [("01.1", 1, 14, "nvidia", "0"), ("03.1", 7, 15, "nvidia", "1")]
+    {
+        let port = format!("pci0000:00/0000:00:{port}");
+        host.pci(&port, 0x06_0400, "1022:1483", 0).driver("pcieport").group(group - 10);
+        host.pci(&format!("{port}/0000:0{bus}:00.0"), 0x03_0000, "10de:2204", 0xa1)
+            .subsystem("1458:4043")
+            .driver(driver)
+            .group(group)
+            .unit("ivhd0")
+            .attribute("boot_vga", first)
+            .awake(-1, 60, "bus");
+    }
+    host.class("drm", "pci0000:00/0000:00:03.1/0000:07:00.0/drm/card0");
+    host.pci("pci0000:00/0000:00:01.2", 0x06_0400, "1022:1483", 0).driver("pcieport").group(7);
+    host.pci("pci0000:00/0000:00:01.2/0000:02:00.0", 0x01_0802, "144d:a80a", 0).driver("nvme").group(17);
+    let disk = "pci0000:00/0000:00:01.2/0000:02:00.0/nvme/nvme0/nvme0n1";
+    host.block(disk, "259:0", &[]);
+    host.block(&format!("{disk}/nvme0n1p2"), "259:2", &[]);
+    host.mount("259:2", "/", "ext4", "/dev/nvme0n1p2");
     host
 }

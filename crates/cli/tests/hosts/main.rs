@@ -16,6 +16,9 @@
 
 mod drawing;
 mod drawn;
+mod firmware;
+mod systems;
+mod troubles;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -70,6 +73,8 @@ fn commands(directory: &Path) -> Vec<(String, Vec<String>)> {
         ("list-json", "list --json"),
         ("list-groups", "list --groups"),
         ("list-tree", "list --tree"),
+        ("check", "check"),
+        ("check-json", "check --json"),
     ]
     .map(|(name, line)| (name.to_owned(), words(line)))
     .into();
@@ -79,6 +84,14 @@ fn commands(directory: &Path) -> Vec<(String, Vec<String>)> {
         let slug = line.replace([':', '.', '/', ' '], "-").replace("--", "-");
         let guest = "-- qemu-system-x86_64 -M q35 -m 2G";
         if options.is_empty() {
+            let check = format!("check {device}");
+            // Of the first what passed as well, and as JSON.
+            if commands.iter().any(|(name, _)| name.ends_with(".check")) {
+                commands.push((format!("{slug}.check"), words(&check)));
+            } else {
+                commands.push((format!("{slug}.check"), words(&format!("{check} -v"))));
+                commands.push((format!("{slug}.check-json"), words(&format!("{check} --json"))));
+            }
             commands.push((format!("{slug}.show"), words(&format!("show {device}"))));
             commands.push((format!("{slug}.release"), words(&format!("release --dry-run {device}"))));
         }
@@ -129,10 +142,19 @@ fn every_host_and_command() {
 #[test]
 fn answers_are_the_same_twice() {
     for (host, directory) in hosts() {
-        for arguments in [&["list", "--json"][..], &[], &["list", "-o", "full"], &["list", "-v"]] {
+        for arguments in [
+            &["list", "--json"][..],
+            &[],
+            &["list", "-o", "full"],
+            &["list", "-v"],
+            &["check", "-v"],
+            &["check", "--json"],
+        ] {
             let first = run(&directory, arguments);
             assert!(!first.contains("panicked"), "{host}: {first}");
-            assert!(first.ends_with("exit code 0 -----\n"), "{host}: {first}");
+            // Findings are no failure.
+            let found = arguments.first() == Some(&"check") && first.ends_with("exit code 1 -----\n");
+            assert!(found || first.ends_with("exit code 0 -----\n"), "{host}: {first}");
             assert_eq!(first, run(&directory, arguments), "{host}");
         }
     }
@@ -187,7 +209,12 @@ fn drawn_hosts_can_be_redacted() {
         let bytes = fs::read(fixtures().join(name).join("host.capture")).expect("a capture");
         let capture = passthru_formats::capture::parse(&bytes).expect("a capture");
         let (redacted, report) = passthru_formats::redact::redact(&capture);
-        let held_back = |path: &str| path.starts_with("/run/passthru/") || path.ends_with("/cmdline");
+        let held_back = |path: &str| {
+            path.starts_with("/run/passthru/")
+                || path.ends_with("/cmdline")
+                // Drawn without content, and what is no table is not sent.
+                || path.starts_with("/sys/firmware/acpi/tables/")
+        };
         let withheld = redacted.iter().filter(|(_, path, answer)| {
             matches!(answer, passthru_formats::capture::Answer::Withheld) && !held_back(path)
         });

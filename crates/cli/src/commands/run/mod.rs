@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `user` | as whom it runs, and how much memory it may lock |
 //! | `lent` | whose the devices are meanwhile, and giving them back |
+//! | `reason` | why the machine failed, from what it and the kernel said |
 //! | `dry` | what `--dry-run` prints |
 //!
 //! At every instant the leases name a process that lives for as long as the devices are
@@ -12,8 +13,10 @@
 
 mod dry;
 mod lent;
+mod reason;
 mod user;
 
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ use passthru_plan::planner::plan_bind;
 use passthru_plan::vm::{Plug, VmPlan, VmWish, plan_vm};
 
 use self::lent::Lent;
+use self::reason::Ear;
 use super::bind::{Change, now, wish};
 use super::recover::tell;
 use super::refuse_copy;
@@ -84,9 +88,10 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     tell_companions(context, &applied.plan, &devices);
     let taken = opened(&applied.plan);
     let mut lent = Lent { context, options, us, taken, iommufd: &machine.iommufd, nodes };
+    let (ear, error_output) = Ear::listen(&machine);
     let started = lent
         .wait_for_nodes(&*source)
-        .and_then(|()| start(&lent, &machine, user.as_ref(), locked, &mut watch));
+        .and_then(|()| start(&lent, &machine, user.as_ref(), locked, error_output, &mut watch));
     let ended = started.map(|(running, vm)| {
         let patience = Duration::from_secs(options.stop_timeout.into());
         let ended = running.wait(&mut watch, patience, &mut || {
@@ -124,6 +129,10 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
         }
     };
     back?;
+    // Who was asked to stop did not fail.
+    if code != 0 && !watch.asked_to_stop() {
+        ear.tell_why(context, &devices);
+    }
     Ok(ExitCode::from(code))
 }
 
@@ -134,6 +143,7 @@ fn start(
     machine: &VmPlan,
     user: Option<&User>,
     locked: Option<u64>,
+    error_output: Option<OwnedFd>,
     watch: &mut Watch,
 ) -> Result<(Running, Holder), Failure> {
     let context = lent.context;
@@ -156,7 +166,7 @@ fn start(
         locked_memory: locked,
         rights: user.map(user::rights),
     };
-    let waiting = launcher::start(&order).map_err(|error| not_started(&error))?;
+    let waiting = launcher::start(&order, error_output).map_err(|error| not_started(&error))?;
     let program = machine.argv.first().cloned().unwrap_or_default();
     let mut ready = || -> Result<Holder, Failure> {
         let vm =
