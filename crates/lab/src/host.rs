@@ -17,6 +17,7 @@ use crate::guest::Config;
 use crate::machine::{Iommu, Machine};
 use crate::protocol::State;
 use crate::settings::Settings;
+use crate::variants::Variant;
 use crate::vm::Vm;
 use crate::{accel, disk, initramfs};
 
@@ -66,7 +67,15 @@ impl Lab {
     /// # Errors
     /// When it does not come up; the error shows the console's end.
     pub fn boot_standard(settings: Settings) -> Result<Lab> {
-        let machine = Machine::standard(qemu_has(&settings.qemu, "igb"));
+        Lab::boot_variant(settings, Variant::Standard)
+    }
+
+    /// Boots a host by its name.
+    ///
+    /// # Errors
+    /// When it does not come up; the error shows the console's end.
+    pub fn boot_variant(settings: Settings, variant: Variant) -> Result<Lab> {
+        let machine = variant.machine(&settings);
         Lab::boot(settings, machine)
     }
 
@@ -336,8 +345,10 @@ impl Lab {
 
 /// What the kernel says when it has lost the timer's interrupt while it booted, which an
 /// emulated machine on a busy one now and then makes it (`arch/x86/kernel/apic/io_apic.c`,
-/// `check_timer`). Switching its check off (`no_timer_check`) lets it go on without a timer.
-const NO_TIMER: &str = "timer doesn't work through Interrupt-remapped IO-APIC";
+/// `check_timer`; with and without interrupt remapping). Switching its check off
+/// (`no_timer_check`) lets it go on without a timer.
+const NO_TIMER: [&str; 2] =
+    ["timer doesn't work through Interrupt-remapped IO-APIC", "IO-APIC + timer doesn't work"];
 /// How often a boot is tried that ended so.
 const BOOTS: usize = 4;
 
@@ -346,7 +357,7 @@ fn start(settings: &Settings, machine: &Machine, directory: &Path, kvm: bool, sh
     let mut last = start_once(settings, machine, directory, kvm, shell);
     for _ in 1..BOOTS {
         match &last {
-            Err(error) if format!("{error:#}").contains(NO_TIMER) => {}
+            Err(error) if NO_TIMER.iter().any(|said| format!("{error:#}").contains(said)) => {}
             _ => break,
         }
         eprintln!("lab: the emulated machine lost its timer while it booted; once more");
@@ -369,6 +380,7 @@ fn start_once(
     }
     let config = Config {
         modules_dir: settings.kernel.modules.display().to_string(),
+        kernel_config: settings.kernel.config().map(|path| path.display().to_string()),
         qemu: settings.own_qemu.then(|| settings.qemu.clone()),
         shell,
         ..Config::default()

@@ -70,6 +70,12 @@ impl Kernel {
         Ok(Kernel { release, image, modules })
     }
 
+    /// The file with its configuration, where the package has one.
+    pub fn config(&self) -> Option<PathBuf> {
+        let path = self.image.with_file_name(format!("config-{}", self.release));
+        path.exists().then_some(path)
+    }
+
     /// The named modules with everything they depend on, in the order to insert them.
     /// What is built into the kernel is left out.
     ///

@@ -7,6 +7,8 @@
 //! | module | owns |
 //! |---|---|
 //! | [`machine`] | the virtual host as data: root ports, devices, IOMMU, kernel arguments |
+//! | [`variants`] | hosts by name: the standard one, and those on which something is wrong |
+//! | [`topology`] | generated PCI topologies |
 //! | [`disk`] | disk images: the boot sector that proves a boot, the data behind it |
 //! | [`kernel`] | finding the unpacked kernel package and the modules needed to boot |
 //! | [`initramfs`] | the first file system of L1 (a cpio archive with this binary as `/init`) |
@@ -45,4 +47,6 @@ pub mod protocol;
 pub mod qmp;
 pub mod scenario;
 pub mod settings;
+pub mod topology;
+pub mod variants;
 pub mod vm;

@@ -10,6 +10,8 @@ use crate::disk::Content;
 pub enum Iommu {
     /// Emulated VT-d with these options after `intel-iommu,`.
     Intel(String),
+    /// Emulated AMD-Vi with these options after `amd-iommu,`.
+    Amd(String),
     /// virtio-iommu: groups, but no interrupt remapping, so VFIO refuses.
     Virtio,
     /// A machine without one ("off in firmware").
@@ -197,11 +199,15 @@ impl Machine {
         match &self.iommu {
             Iommu::Intel(options) => arguments.device("intel-iommu", options),
             Iommu::Virtio => arguments.device("virtio-iommu-pci", "addr=0x12"),
-            Iommu::None => {}
+            Iommu::Amd(_) | Iommu::None => {}
         }
         arguments.device("VGA", "addr=0x1");
         for port in &self.ports {
             port.arguments(images, &mut arguments);
+        }
+        // Its own function takes the first slot that is free.
+        if let Iommu::Amd(options) = &self.iommu {
+            arguments.device("amd-iommu", options);
         }
         arguments.0.extend(self.extra.iter().cloned());
         arguments.0

@@ -9,25 +9,30 @@
     reason = "a developer's program that reports on the terminal"
 )]
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use passthru_lab::bench::{self, measure};
 use passthru_lab::guest::{init, serve};
-use passthru_lab::host::{Lab, qemu_has};
+use passthru_lab::host::Lab;
 use passthru_lab::machine::Machine;
 use passthru_lab::scenario::describe;
 use passthru_lab::settings::Settings;
+use passthru_lab::variants::Variant;
 
 const USAGE: &str = "\
 passthru-lab: a virtual host with an emulated IOMMU to try passthru in
 
   passthru-lab demo              lend a disk to a VM and get it back, narrated
-  passthru-lab exec -- COMMAND   boot the host, run COMMAND in it, end it
-  passthru-lab shell             boot the host with a shell in it on this terminal
+  passthru-lab exec [HOST] -- COMMAND   boot the host, run COMMAND in it, end it
+  passthru-lab shell [HOST]      boot the host with a shell in it on this terminal
   passthru-lab bench [ROUNDS]    bind and release beside other tools, as a table
+
+HOST: standard, without-iommu, iommu-off, without-remapping, virtio-iommu, amd-iommu (to be
+looked at only), topology.
 
 Environment: PASSTHRU_BIN (the passthru binary), PASSTHRU_LAB_KERNEL (a release or a
 directory), PASSTHRU_LAB_QEMU, PASSTHRU_LAB_ACCEL=tcg|kvm|auto, PASSTHRU_LAB_DIR.
@@ -41,8 +46,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["agent"] => serve::serve().map(|()| ExitCode::SUCCESS),
-        ["exec", "--", command @ ..] if !command.is_empty() => exec(command),
-        ["shell"] => shell(),
+        ["exec", "--", command @ ..] if !command.is_empty() => exec("standard", command),
+        ["exec", host, "--", command @ ..] if !command.is_empty() => exec(host, command),
+        ["shell"] => shell("standard"),
+        ["shell", host] => shell(host),
         ["demo"] => demo(),
         ["measure"] => measure::main().map(|()| ExitCode::SUCCESS),
         ["bench"] => bench("11"),
@@ -72,12 +79,23 @@ fn demo() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn exec(command: &[&str]) -> Result<ExitCode> {
-    let lab = Lab::boot_standard(settings()?)?;
+fn named(host: &str, settings: &Settings) -> Result<Machine> {
+    let variant = Variant::named(host).with_context(|| format!("no host is called {host}"))?;
+    if let Some(why) = variant.missing(settings) {
+        bail!("{host}: {why}");
+    }
+    Ok(variant.machine(settings))
+}
+
+fn exec(host: &str, command: &[&str]) -> Result<ExitCode> {
+    let settings = settings()?;
+    let machine = named(host, &settings)?;
+    let lab = Lab::boot(settings, machine)?;
     eprintln!("lab: {}", describe(&lab));
     let output = lab.command(command.iter().copied()).timeout(Duration::from_secs(24 * 3600)).run()?;
-    print!("{}", output.out());
-    eprint!("{}", output.err());
+    // As they are: it may be a file of bytes.
+    std::io::stdout().write_all(&output.stdout)?;
+    std::io::stderr().write_all(&output.stderr)?;
     let code = output.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
@@ -92,9 +110,9 @@ fn bench(rounds: &str) -> Result<ExitCode> {
     Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn shell() -> Result<ExitCode> {
+fn shell(host: &str) -> Result<ExitCode> {
     let settings = settings()?;
-    let machine = Machine::standard(qemu_has(&settings.qemu, "igb"));
+    let machine = named(host, &settings)?;
     let mut lab = Lab::boot_with_shell(settings, machine)?;
     while lab.alive() {
         std::thread::sleep(Duration::from_secs(1));

@@ -129,6 +129,11 @@ fn furnish(config: &Config) -> Result<()> {
         mount_bind(config.modules_dir.as_str(), modules.as_str())
             .with_context(|| format!("cannot show {} as {modules}", config.modules_dir))?;
     }
+    if let Some(kernel_config) = &config.kernel_config {
+        fs::create_dir_all("/boot")?;
+        fs::copy(kernel_config, format!("/boot/config-{release}"))
+            .with_context(|| format!("cannot copy {kernel_config} to /boot"))?;
+    }
     if let Some(qemu) = &config.qemu {
         let link = "/usr/local/bin/qemu-system-x86_64";
         fs::create_dir_all("/usr/local/bin")?;

@@ -18,6 +18,8 @@ pub struct Config {
     pub modules: Vec<String>,
     /// The kernel's `lib/modules/<release>` directory, as a path on the shared root.
     pub modules_dir: String,
+    /// The kernel's configuration as its package brings it, as a path on the shared root.
+    pub kernel_config: Option<String>,
     /// A QEMU that L1 should find as `qemu-system-x86_64`, when not the installed one.
     pub qemu: Option<String>,
     /// Start a shell on the virtio console.

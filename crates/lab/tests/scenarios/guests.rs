@@ -29,12 +29,14 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("guests/nobody reads what it says", nobody_reads),
 ];
 
-const NAME: &str = "labguest";
-const UID: &str = "4242";
+/// The user without rights.
+pub(crate) const NAME: &str = "labguest";
+/// Its number.
+pub(crate) const UID: &str = "4242";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Makes the user, in L1's overlay, and two groups to be in.
-fn user(lab: &Lab) -> Result<()> {
+pub(crate) fn user(lab: &Lab) -> Result<()> {
     lab.sh(&format!(
         "grep -q ^{NAME}: /etc/passwd || {{ echo '{NAME}:x:{UID}:{UID}::/run/{NAME}:/bin/sh' >> /etc/passwd; \
          echo '{NAME}:x:{UID}:' >> /etc/group; echo 'labfriends:x:4343:other,{NAME}' >> /etc/group; }}; \
@@ -44,7 +46,7 @@ fn user(lab: &Lab) -> Result<()> {
 }
 
 /// `passthru run`, as sudo would start it for the user.
-fn sudo<'a>(lab: &'a Lab, options: &[&str]) -> Result<Cmd<'a>> {
+pub(crate) fn sudo<'a>(lab: &'a Lab, options: &[&str]) -> Result<Cmd<'a>> {
     user(lab)?;
     let command = lab.passthru(["run"]).args(options.iter().copied());
     Ok(command.env("SUDO_UID", UID).env("SUDO_GID", UID).env("SUDO_USER", NAME).timeout(2 * LIMIT))

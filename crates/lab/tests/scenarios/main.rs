@@ -1,5 +1,5 @@
 //! The lab's scenarios: the product binary (`PASSTHRU_BIN`) in a virtual host, against the
-//! kernel's own truth. One boot for all; each leaves the state it found.
+//! kernel's own truth. One boot for all that run in the same host; each leaves the state it found.
 //!
 //! | module | subject |
 //! |---|---|
@@ -19,6 +19,8 @@
 //! | [`races`] | a mount that races the bind of its disk |
 //! | [`crowd`] | many processes at once |
 //! | [`books`] | a full or read-only `/run` |
+//! | [`checks`] | `check` where something is wrong, `run` that fails for it, and the remedy |
+//! | [`topologies`] | predicted IOMMU groups beside the kernel's |
 //! | [`matrix`] | killed, or with a failing call, at every point of `bind` and `release` |
 //! | [`faults`] | how the matrix runs and judges its cases |
 //!
@@ -35,6 +37,7 @@
 mod bare;
 mod binding;
 mod books;
+mod checks;
 mod confirm;
 mod crowd;
 mod faults;
@@ -50,25 +53,25 @@ mod reading;
 mod refusing;
 mod running;
 mod support;
+mod topologies;
 mod unplug;
 mod vfs;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use passthru_lab::host::Lab;
-use passthru_lab::scenario::{self, Outcome, Scenario};
+use passthru_lab::scenario::{self, Run, Scenario, Suite};
 use passthru_lab::settings::Settings;
+use passthru_lab::variants::Variant;
 
-/// In the place of a scenario that takes long, where it was not asked for.
-fn left_to_proof(_: &Lab) -> anyhow::Result<Outcome> {
-    Ok(Outcome::Skipped("left to make proof (PASSTHRU_LAB_PROOF=1)".to_owned()))
+/// Scenarios that take long, where they were not asked for.
+fn left_to_proof(scenarios: &[Scenario]) -> Vec<Scenario> {
+    let left = Run::LeftOut("left to make proof (PASSTHRU_LAB_PROOF=1)");
+    scenarios.iter().map(|s| if support::proof() { *s } else { Scenario { run: left, ..*s } }).collect()
 }
 
 fn main() -> ExitCode {
-    let proof = std::env::var("PASSTHRU_LAB_PROOF").is_ok_and(|value| value == "1");
-    let long = power::PROOF.iter().map(|s| if proof { *s } else { support::scenario(s.name, left_to_proof) });
-    let mut all: Vec<Scenario> = [
+    let standard = [
         bare::ALL,
         reading::ALL,
         inputs::ALL,
@@ -83,14 +86,19 @@ fn main() -> ExitCode {
         races::ALL,
         crowd::ALL,
         books::ALL,
+        checks::ALL,
+        topologies::ALL,
         matrix::ALL,
         unplug::ALL,
         power::ALL,
+        &left_to_proof(power::PROOF),
     ]
     .concat();
-    all.extend(long);
-    scenario::main(&all, || {
+    let mut suites = vec![Suite { host: Variant::Standard, scenarios: standard }];
+    suites.extend(checks::ELSEWHERE.iter().map(|(host, all)| Suite { host: *host, scenarios: all.to_vec() }));
+    suites.extend(topologies::suites(left_to_proof));
+    scenario::main(&suites, || {
         let init = Path::new(env!("CARGO_BIN_EXE_passthru-lab"));
-        Lab::boot_standard(Settings::from_environment(init)?.require_product()?)
+        Settings::from_environment(init)?.require_product()
     })
 }

@@ -14,7 +14,7 @@ use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 use serde_json::Value;
 
-use crate::support::{L2, driver, expect_driver, expect_unchanged, json, says, scenario, wait_for_disk};
+use crate::support::{driver, expect_driver, expect_unchanged, held, json, says, scenario, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("needs/LVM with a mounted volume", lvm),
@@ -436,17 +436,6 @@ fn held_function(lab: &Lab) -> Result<Outcome> {
     seen?;
     lab.passthru(["bind", "--dry-run", &physical]).ok()?;
     Ok(Outcome::Passed)
-}
-
-/// A VM that holds a device and does nothing else.
-fn held<'a>(lab: &'a Lab, device: &str, name: &str) -> Result<passthru_lab::agent::Job<'a>> {
-    let vm = lab
-        .script(&format!(
-            "exec qemu-system-x86_64 {L2} -S -name {name} -device vfio-pci,host={device},rombar=0"
-        ))
-        .start()?;
-    lab.wait_until("ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device", Duration::from_secs(30))?;
-    Ok(vm)
 }
 
 fn named_holder(lab: &Lab) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 //! command when they fail.
 
 use anyhow::{Context, Result, bail};
-use passthru_lab::agent::Output;
+use passthru_lab::agent::{Job, Output};
 use passthru_lab::disk;
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Run, Scenario};
@@ -120,4 +120,18 @@ pub(crate) fn release_by_hand(lab: &Lab, device: &str, name: &str) -> Result<()>
     ))?;
     expect_driver(lab, device, "nvme")?;
     wait_for_disk(lab, name)
+}
+
+/// A VM that holds a device and does nothing else.
+pub(crate) fn held<'a>(lab: &'a Lab, device: &str, name: &str) -> Result<Job<'a>> {
+    let vm = lab
+        .script(&format!(
+            "exec qemu-system-x86_64 {L2} -S -name {name} -device vfio-pci,host={device},rombar=0"
+        ))
+        .start()?;
+    lab.wait_until(
+        "ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device",
+        std::time::Duration::from_secs(30),
+    )?;
+    Ok(vm)
 }
