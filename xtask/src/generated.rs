@@ -1,9 +1,10 @@
-//! Man pages and completions, from the one definition of the command line.
+//! Man pages and completions, from the one definition of the command line; the page of findings,
+//! from those of the checks.
 
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap_complete::{Shell, generate_to};
 
 /// A fresh directory in `target`.
@@ -37,5 +38,36 @@ pub fn completions() -> Result<()> {
             .with_context(|| format!("cannot write the completions for {shell}"))?;
     }
     println!("completions are in {}", path.display());
+    Ok(())
+}
+
+/// The page of all findings.
+const FINDINGS: &str = "docs/findings.md";
+
+/// Writes `docs/findings.md`.
+///
+/// # Errors
+///
+/// The page cannot be written.
+pub fn findings() -> Result<()> {
+    let path = crate::root().join(FINDINGS);
+    fs::write(&path, passthru::findings_page())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    println!("written: {FINDINGS}");
+    Ok(())
+}
+
+/// Whether `docs/findings.md` is what [`findings`] would write.
+///
+/// # Errors
+///
+/// It cannot be read, or differs.
+pub fn check_findings() -> Result<()> {
+    let stored = fs::read_to_string(crate::root().join(FINDINGS))
+        .with_context(|| format!("cannot read {FINDINGS}"))?;
+    let made = passthru::findings_page();
+    let line = stored.lines().zip(made.lines()).position(|(a, b)| a != b);
+    let line = line.unwrap_or_else(|| stored.lines().count().min(made.lines().count())) + 1;
+    ensure!(stored == made, "{FINDINGS}, line {line}: not what the checks say; run `cargo xtask findings`");
     Ok(())
 }

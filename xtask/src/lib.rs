@@ -6,7 +6,7 @@
 //! | [`dependencies`] | the direct dependencies, their reasons and their MSRV |
 //! | [`metadata`] | what `cargo metadata` says |
 //! | [`bench`] | how fast `passthru list` is, beside lspci |
-//! | [`generated`] | man pages and completions from the command line's definition |
+//! | [`generated`] | man pages, completions and docs/findings.md from their definitions |
 
 #![allow(
     clippy::disallowed_methods,

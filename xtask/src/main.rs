@@ -25,6 +25,8 @@ enum Tool {
     Man,
     /// Write completions for bash, zsh and fish into target/completions
     Completions,
+    /// Write docs/findings.md from the definitions of the checks
+    Findings,
     /// Measure passthru list beside lspci on synthetic hosts
     ///
     /// PASSTHRU_BIN names the binary, PASSTHRU_BENCH_DIR a directory (best on tmpfs)
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Tool::CheckDependencies => dependencies::check_reasons(),
         Tool::Man => generated::man(),
         Tool::Completions => generated::completions(),
+        Tool::Findings => generated::findings(),
         Tool::Bench(options) => bench::run(&options),
     };
     match result {

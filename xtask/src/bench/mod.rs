@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `series` | one command measured many times, and a host's series interleaved |
+//! | `checks` | `check` beside `list` and `virt-host-validate` |
 //! | `peak` | the peak memory of one run |
 //! | `peers` | `bind` and `release` in the lab |
 //!
@@ -11,6 +12,7 @@
 //! Ctrl-C) and the aims. It must not be part of `make test`: times depend on what
 //! else the machine does.
 
+mod checks;
 mod peak;
 mod peers;
 mod series;
@@ -225,6 +227,9 @@ fn measure(
                 host.functions
             ));
         }
+    }
+    if whole {
+        checks::measure(binary, root, list, options.runs, interrupted, missed)?;
     }
     let mut most = None;
     for arguments in [&["list"][..], &["list", "--json"]] {
