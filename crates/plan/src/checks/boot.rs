@@ -10,7 +10,7 @@ use passthru_model::system::{System, Tool};
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Unseen, Verdict, When};
 
 use super::processor::running;
-use super::{Ask, Check, Host, Subject, evidence, remedy, unseen};
+use super::{Ask, Check, Host, Subject, evidence, not_known, remedy, unseen};
 use crate::uses::is_vfio_driver;
 
 /// From this version on vfio-pci takes a VGA device (0300) from the boot's framebuffer when it
@@ -126,7 +126,7 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
         Fact::Known(driver) => Some(&**driver),
         Fact::Absent => None,
         other => {
-            return Verdict::CouldNotLook(unseen(other, device.attribute("driver")).into_iter().collect());
+            return not_known(other, device.attribute("driver"));
         }
     };
     let mut evidence = vec![Evidence::new(&claim.place, format!("ids: {}", claim.text))];
@@ -315,7 +315,7 @@ fn boot_framebuffer(host: &Host<'_>, device: &Device) -> Verdict {
     let class = match &device.class {
         Fact::Known(class) => class,
         other => {
-            return Verdict::CouldNotLook(unseen(other, device.attribute("class")).into_iter().collect());
+            return not_known(other, device.attribute("class"));
         }
     };
     if !class.is_display() {
@@ -326,7 +326,7 @@ fn boot_framebuffer(host: &Host<'_>, device: &Device) -> Verdict {
     let framebuffers = match &system.boot.framebuffers {
         Fact::Known(framebuffers) => framebuffers,
         Fact::Absent => return super::could_not_look(path, "there is none"),
-        other => return Verdict::CouldNotLook(unseen(other, path).into_iter().collect()),
+        other => return not_known(other, path),
     };
     let Some(framebuffer) = framebuffers.iter().find(|one| one.device == Some(device.address)) else {
         return Verdict::Pass("no framebuffer of the boot lies in its memory".into());
@@ -380,7 +380,7 @@ fn identical_twins(host: &Host<'_>, device: &Device) -> Verdict {
     let id = match &device.id {
         Fact::Known(id) => *id,
         other => {
-            return Verdict::CouldNotLook(unseen(other, device.attribute("uevent")).into_iter().collect());
+            return not_known(other, device.attribute("uevent"));
         }
     };
     if device.physical_function.known().is_some() {

@@ -6,7 +6,7 @@ use passthru_model::system::{Log, LogLine};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 use passthru_pci::Address;
 
-use super::{Ask, Check, Host, Subject, could_not_look, unseen};
+use super::{Ask, Check, Host, Subject, could_not_look, not_known};
 use crate::signatures::{self, Signature};
 
 /// What is asked when nothing else is known of the log.
@@ -22,7 +22,7 @@ fn judge(
     let log = match &host.snapshot.system.log {
         Fact::Known(log) => log,
         Fact::Absent => return could_not_look(PLACE, "there is no log of the kernel here"),
-        fact => return Verdict::CouldNotLook(unseen(fact, PLACE).into_iter().collect()),
+        fact => return not_known(fact, PLACE),
     };
     let about = |line: &&LogLine| line.name == signature.name && (device.is_none() || line.device == device);
     let lines: Vec<&LogLine> = log.lines.iter().filter(about).collect();

@@ -2,7 +2,7 @@
 
 use passthru_model::{Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::{Ask, Check, Host, Subject, evidence, unseen};
+use super::{Ask, Check, Host, Subject, evidence, not_known};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -22,7 +22,7 @@ fn locked_memory(host: &Host<'_>) -> Verdict {
     let memory = &host.snapshot.system.memory;
     let limit = match &memory.locked {
         Fact::Known(limit) => limit,
-        fact => return Verdict::CouldNotLook(unseen(fact, LIMITS).into_iter().collect()),
+        fact => return not_known(fact, LIMITS),
     };
     let able = |bit: u32| memory.capabilities.known().is_some_and(|bits| bits >> bit & 1 == 1);
     if able(IPC_LOCK) {
@@ -90,7 +90,7 @@ fn hugepages(host: &Host<'_>) -> Verdict {
     let pages = match &memory.hugepages {
         Fact::Known(pages) => pages,
         Fact::Absent => return Verdict::NotApplicable("this kernel has no hugepages".into()),
-        fact => return Verdict::CouldNotLook(unseen(fact, PLACE).into_iter().collect()),
+        fact => return not_known(fact, PLACE),
     };
     if pages.total == 0 {
         return Verdict::Pass(

@@ -279,6 +279,14 @@ pub fn unseen<T>(fact: &Fact<T>, path: impl Into<String>) -> Option<Unseen> {
     Some(Unseen { path: path.into(), why })
 }
 
+/// A verdict that a fact is not known: it could not be looked at, or there is no such file where
+/// every host should have one.
+pub fn not_known<T>(fact: &Fact<T>, path: impl Into<String>) -> Verdict {
+    let path = path.into();
+    let none = Unseen { path: path.clone(), why: "there is no such file".into() };
+    Verdict::CouldNotLook(vec![unseen(fact, path).unwrap_or(none)])
+}
+
 /// A verdict that one thing could not be looked at.
 pub fn could_not_look(path: impl Into<String>, why: impl Into<String>) -> Verdict {
     Verdict::CouldNotLook(vec![Unseen { path: path.into(), why: why.into() }])

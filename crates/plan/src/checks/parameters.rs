@@ -8,7 +8,7 @@ use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::boot::{Claims, claims};
 use super::processor::{kvm_module, running};
-use super::{Ask, Check, Host, Subject, remedy, unseen};
+use super::{Ask, Check, Host, Subject, not_known, remedy};
 
 const PATH: &str = "/proc/cmdline";
 
@@ -100,7 +100,7 @@ fn each(host: &Host<'_>, good: &str, ask: impl FnOnce(&[Parameter<'_>]) -> Vec<F
     let text = match &host.snapshot.command_line {
         Fact::Known(text) => text.as_str(),
         Fact::Absent => "",
-        other => return Verdict::CouldNotLook(unseen(other, PATH).into_iter().collect()),
+        other => return not_known(other, PATH),
     };
     let parameters: Vec<Parameter<'_>> = cmdline::parse(text).filter(|p| !p.for_init).collect();
     let findings = ask(&parameters);

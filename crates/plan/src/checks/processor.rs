@@ -6,7 +6,7 @@ use passthru_model::system::Kernel;
 use passthru_model::system::kernels::Presence;
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::{Ask, Check, Host, Subject, evidence, unseen};
+use super::{Ask, Check, Host, Subject, evidence, not_known, unseen};
 
 /// Makes of x86 processors by `vendor_id`, and the module of KVM for each.
 const VENDORS: [(&str, &str, &str); 4] = [
@@ -32,7 +32,7 @@ fn cpu_virtualization(host: &Host<'_>) -> Verdict {
     let info = match &host.snapshot.system.processor.cpu {
         Fact::Known(info) => info,
         Fact::Absent => return super::could_not_look(path, "there is none"),
-        other => return Verdict::CouldNotLook(unseen(other, path).into_iter().collect()),
+        other => return not_known(other, path),
     };
     match info.virtualization {
         Some(Virtualization::Vmx) => return Verdict::Pass("the processor has Intel VT-x (flag vmx)".into()),
@@ -163,7 +163,7 @@ fn kvm(host: &Host<'_>) -> Verdict {
             };
             warning(&format!("{module} is not loaded"), evidence, no_kvm, remedy)
         }
-        other => Verdict::CouldNotLook(unseen(other, node).into_iter().collect()),
+        other => not_known(other, node),
     }
 }
 

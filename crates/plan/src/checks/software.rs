@@ -4,7 +4,7 @@ use passthru_model::system::{AppArmor, SeLinux};
 use passthru_model::{Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::remedy::{Package, install};
-use super::{Ask, Check, Host, Subject, evidence, unseen};
+use super::{Ask, Check, Host, Subject, evidence, not_known, unseen};
 
 const QEMU: Package =
     Package { debian: "qemu-system-x86", fedora: "qemu-kvm", arch: "qemu-base", suse: "qemu-x86" };
@@ -54,7 +54,7 @@ fn qemu_vfio(host: &Host<'_>) -> Verdict {
             "QEMU is asked only on a live host, and where devices are named: starting it takes a tenth of a second"
                 .into(),
         ),
-        fact => Verdict::CouldNotLook(unseen(fact, program).into_iter().collect()),
+        fact => not_known(fact, program),
     }
 }
 
@@ -78,7 +78,7 @@ fn libvirt_device_acl(host: &Host<'_>) -> Verdict {
     let config = match &host.snapshot.system.software.libvirt {
         Fact::Known(config) => config,
         Fact::Absent => return Verdict::NotApplicable("libvirt's QEMU driver is not installed".into()),
-        fact => return Verdict::CouldNotLook(unseen(fact, CONFIG).into_iter().collect()),
+        fact => return not_known(fact, CONFIG),
     };
     let Some(list) = &config.device_acl else {
         return Verdict::Pass("cgroup_device_acl is not set: libvirt uses its own list".into());
@@ -115,7 +115,7 @@ fn apparmor(host: &Host<'_>) -> Verdict {
         Fact::Absent => return Verdict::NotApplicable("AppArmor is not at work".into()),
         fact => {
             let path = "/sys/module/apparmor/parameters/enabled";
-            return Verdict::CouldNotLook(unseen(fact, path).into_iter().collect());
+            return not_known(fact, path);
         }
     };
     if matches!(software.libvirt, Fact::Absent) {
@@ -125,7 +125,7 @@ fn apparmor(host: &Host<'_>) -> Verdict {
     }
     let profiles = match profiles {
         Fact::Known(profiles) => profiles,
-        fact => return Verdict::CouldNotLook(unseen(fact, PROFILES).into_iter().collect()),
+        fact => return not_known(fact, PROFILES),
     };
     let Some((name, mode)) = profiles.iter().find(|(name, _)| name == "libvirtd" || name == "virtqemud")
     else {
@@ -147,7 +147,7 @@ fn apparmor(host: &Host<'_>) -> Verdict {
             remedy: Remedy::new(When::Now, "Install libvirt's daemon again, with its AppArmor files"),
         }
         .into(),
-        fact => Verdict::CouldNotLook(unseen(fact, ABSTRACTION).into_iter().collect()),
+        fact => not_known(fact, ABSTRACTION),
     }
 }
 
@@ -160,7 +160,7 @@ fn selinux(host: &Host<'_>) -> Verdict {
     let SeLinux { enforcing, booleans } = match &software.selinux {
         Fact::Known(selinux) => selinux,
         Fact::Absent => return Verdict::NotApplicable("SELinux is not at work".into()),
-        fact => return Verdict::CouldNotLook(unseen(fact, "/sys/fs/selinux/enforce").into_iter().collect()),
+        fact => return not_known(fact, "/sys/fs/selinux/enforce"),
     };
     if matches!(software.libvirt, Fact::Absent) {
         return Verdict::NotApplicable(

@@ -96,9 +96,9 @@ pub(super) fn locked_memory(
         (Some(bytes), _) if !root && !options.dry_run && limit < bytes => Err(Failure::new(
             Code::NotStarted,
             format!(
-                "the virtual machine may have to lock {} MiB of memory, and the limit is {} MiB",
+                "the virtual machine may have to lock {} MiB of memory, and the limit is {} KiB",
                 bytes.div_ceil(1 << 20),
-                limit >> 20
+                limit >> 10
             ),
         )
         .hint("raise the limit of locked memory (ulimit -l), or run as root")),

@@ -3,7 +3,8 @@
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 use passthru_pci::{Id, capability};
 
-use super::{blind, detail};
+use super::super::not_known;
+use super::detail;
 use crate::checks::{Host, could_not_look, evidence};
 use crate::uses::is_vfio_driver;
 
@@ -65,7 +66,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
     let irq = match &detail.irq {
         Fact::Known(irq) => *irq,
         Fact::Absent => return Verdict::NotApplicable("it has no interrupt line".into()),
-        other => return blind(other, path),
+        other => return not_known(other, path),
     };
     if detail.config.known().is_some_and(|config| config.interrupt_pin() == 0) {
         return Verdict::NotApplicable("it has no interrupt pin".into());
@@ -78,7 +79,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
             let config = device.attribute("config");
             return match &detail.config {
                 Fact::Known(_) => could_not_look(config, "its capabilities cannot be read (needs root)"),
-                other => blind(other, config),
+                other => not_known(other, config),
             };
         }
     };

@@ -15,10 +15,10 @@ mod rom;
 #[cfg(test)]
 mod testing;
 
-use passthru_model::{Detail, Device, Fact, Severity, Snapshot, Verdict};
+use passthru_model::{Detail, Device, Severity, Snapshot, Verdict};
 use passthru_pci::Address;
 
-use super::{Ask, Check, Subject, could_not_look, unseen};
+use super::{Ask, Check, Subject, could_not_look};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -152,15 +152,6 @@ pub(super) const CHECKS: &[Check] = &[
 /// Everything about a device, or the verdict that it was not read.
 fn detail(device: &Device) -> Result<&Detail, Verdict> {
     device.detail.as_deref().ok_or_else(|| could_not_look(device.attribute(""), "it was not read"))
-}
-
-/// That a fact could not be looked at, where without it nothing can be said: also where there
-/// is none.
-fn blind<T>(fact: &Fact<T>, path: String) -> Verdict {
-    match unseen(fact, path.as_str()) {
-        Some(unseen) => Verdict::CouldNotLook(vec![unseen]),
-        None => could_not_look(path, "there is no such file"),
-    }
 }
 
 /// Whether a device in this set cannot be judged without the details of all others: its

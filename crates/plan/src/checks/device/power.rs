@@ -4,7 +4,8 @@ use passthru_formats::config_space::HeaderType;
 use passthru_model::system::Tool;
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::{blind, detail};
+use super::super::not_known;
+use super::detail;
 use crate::checks::{Host, evidence, remedy};
 
 /// What a bus answers for a device that is not there, in the words of a malformed fact: bytes
@@ -57,8 +58,8 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
         Fact::Known(state) => Verdict::Pass(format!("it is in {state}")),
         // Kernels before 5.13 do not say.
         Fact::Absent if detail.config.known().is_some() => Verdict::Pass("it answers".into()),
-        Fact::Absent => blind(&detail.config, config),
-        other => blind(other, path),
+        Fact::Absent => not_known(&detail.config, config),
+        other => not_known(other, path),
     }
 }
 

@@ -3,7 +3,8 @@
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 use passthru_pci::Id;
 
-use super::{blind, detail};
+use super::super::not_known;
+use super::detail;
 use crate::checks::{Host, could_not_look, evidence};
 
 /// Reset methods that reset one function and nothing beside it (`drivers/pci/pci.c`,
@@ -19,7 +20,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
     let methods: &[String] = match &detail.reset_methods {
         Fact::Known(methods) => methods,
         Fact::Absent => &[],
-        other => return blind(other, path),
+        other => return not_known(other, path),
     };
     if methods.iter().any(|method| ALONE.contains(&method.as_str())) {
         return Verdict::Pass(format!("it can be reset alone ({})", methods.join(", ")));
@@ -41,7 +42,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
             }
             Fact::Known(_) => {}
             other => {
-                return blind(other, device.attribute("config"));
+                return not_known(other, device.attribute("config"));
             }
         }
     }
@@ -198,7 +199,7 @@ const NO_FLR: &[(u16, &[u16])] =
 pub(super) fn broken(_: &Host<'_>, device: &Device) -> Verdict {
     let id = match &device.id {
         Fact::Known(id) => *id,
-        other => return blind(other, device.attribute("uevent")),
+        other => return not_known(other, device.attribute("uevent")),
     };
     let no_flr = NO_FLR.iter().any(|(vendor, ids)| *vendor == id.vendor && ids.contains(&id.device));
     let family = family(id);
@@ -213,7 +214,7 @@ pub(super) fn broken(_: &Host<'_>, device: &Device) -> Verdict {
     let methods: &[String] = match &detail.reset_methods {
         Fact::Known(methods) => methods,
         Fact::Absent => &[],
-        other => return blind(other, path),
+        other => return not_known(other, path),
     };
     let has = |name: &str| methods.iter().any(|method| method == name);
     let shown = if methods.is_empty() { "none".to_owned() } else { methods.join(" ") };

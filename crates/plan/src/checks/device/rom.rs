@@ -3,7 +3,8 @@
 use passthru_formats::resource::Kind;
 use passthru_model::{Device, Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::{blind, detail};
+use super::super::not_known;
+use super::detail;
 use crate::checks::{Host, evidence};
 
 pub(super) fn judge(_: &Host<'_>, device: &Device) -> Verdict {
@@ -11,7 +12,7 @@ pub(super) fn judge(_: &Host<'_>, device: &Device) -> Verdict {
         Fact::Known(class) if class.is_display() => {}
         Fact::Known(_) => return Verdict::NotApplicable("it is no display".into()),
         other => {
-            return blind(other, device.attribute("class"));
+            return not_known(other, device.attribute("class"));
         }
     }
     let detail = match detail(device) {
@@ -33,7 +34,7 @@ pub(super) fn judge(_: &Host<'_>, device: &Device) -> Verdict {
         ),
         Fact::Known(size) => return Verdict::Pass(format!("it has a ROM of {} KiB", size.div_ceil(1024))),
         Fact::Absent => ("it has no ROM", evidence(path, "no such file")),
-        other => return blind(other, path),
+        other => return not_known(other, path),
     };
     Finding {
         severity: Severity::Note,
