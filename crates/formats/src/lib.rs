@@ -18,6 +18,7 @@
 //! | [`lspci`] | what lspci printed, pasted somewhere |
 //! | [`config_space`] | `…/config`: header, capabilities, their registers |
 //! | [`pci_ids`] | names of vendors, devices and classes; lspci's wording |
+//! | [`apparmor`] | which of libvirt's profiles are loaded |
 //! | [`kmsg`] | the kernel's log in its several forms |
 //! | [`meminfo`] | `/proc/meminfo`, limits and capabilities of a process |
 //! | [`messages`] | what QEMU, libvirt, the kernel say when something is wrong |
@@ -40,6 +41,7 @@
 //! what the targets in `fuzz/` are for.
 
 pub mod acpi;
+pub mod apparmor;
 pub mod capture;
 pub mod cmdline;
 pub mod config_space;

@@ -53,6 +53,13 @@ pub fn switch(text: &str) -> Option<bool> {
     }
 }
 
+/// The word in brackets: how the kernel marks which of several choices holds
+/// (`none [integrity] confidentiality`).
+#[must_use]
+pub fn chosen(text: &str) -> Option<&str> {
+    Some(text.split_once('[')?.1.split_once(']')?.0)
+}
+
 /// Block device number, `259:3`: major and minor.
 #[must_use]
 pub fn device_number(text: &str) -> Option<(u32, u32)> {
@@ -137,6 +144,12 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn choices() {
+        assert_eq!(chosen("none [integrity] confidentiality\n"), Some("integrity"));
+        assert_eq!((chosen("none"), chosen("[none"), chosen("]none[")), (None, None, None));
+    }
 
     #[test]
     fn numbers() {

@@ -4,7 +4,7 @@ use passthru_pci::capability::ACS;
 
 use super::Redactor;
 use super::standin::Kind;
-use super::table::{CAPABILITIES, EXTENDED_CAPABILITIES};
+use super::words::{CAPABILITIES, EXTENDED_CAPABILITIES};
 use crate::config_space::{ConfigSpaceError, HEADER_SIZE, HeaderType, parse};
 
 impl Redactor {

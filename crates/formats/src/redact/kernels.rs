@@ -2,8 +2,8 @@
 //! is one of the words the readers go by. Numbers of lines stay the same, as findings name them.
 
 use super::standin::Kind;
-use super::table::{CONF_NAMES, CPU_KEYS, GENERATOR_KEYS, OPTION_MODULES};
 use super::text::is_code_name;
+use super::words::{CONF_NAMES, CPU_KEYS, GENERATOR_KEYS, OPTION_MODULES};
 use super::{Redactor, glob};
 use crate::modprobe::{self, Command};
 use crate::{initramfs, kconfig, line, modules};

@@ -22,6 +22,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +35,8 @@ use crate::interrupts;
 use crate::iomem;
 use crate::meminfo;
 use standin::StandIns;
-use table::{BLOCKS, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES, RULES, Treatment};
+use table::{RULES, Treatment};
+use words::{BLOCKS, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES};
 
 /// What was done to a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -272,7 +274,7 @@ impl Redactor {
                 format!("CapEff:\t{bits:016x}\n")
             }
             Treatment::LibvirtConfig => Self::libvirt_config(text),
-            Treatment::Profiles => self.lines(text, |_, line| Self::profile(line)),
+            Treatment::Profiles => Self::profiles(text),
             _ => return None,
         };
         Some(new.into())

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::standin::Kind;
-use super::table::{BLOCKS, FILE_SYSTEMS, FUSES, MOUNT_FIELDS, MOUNT_OPTIONS, MOUNT_POINTS, PSEUDO_SOURCES};
+use super::words::{BLOCKS, FILE_SYSTEMS, FUSES, MOUNT_FIELDS, MOUNT_OPTIONS, MOUNT_POINTS, PSEUDO_SOURCES};
 use super::{Redactor, glob};
 use crate::fstab::{self, Name};
 use crate::line::escape;

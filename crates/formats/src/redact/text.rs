@@ -1,10 +1,11 @@
 //! Files that are a few words or lines.
 
 use super::standin::Kind;
-use super::table::{
+use super::words::{
     ACL_NODES, DEVICE_PARAMETERS, INIT_WORDS, INPUTS, OS_RELEASE, PARAMETERS, PROCESSES, RELEASES, UEVENT,
 };
 use super::{Redactor, glob};
+use crate::apparmor;
 use crate::messages::{self, Program};
 use crate::{cmdline, kmsg, virconf};
 
@@ -137,13 +138,11 @@ impl Redactor {
         format!("cgroup_device_acl = [ {} ]\n", nodes.join(", "))
     }
 
-    /// `libvirtd (enforce)`: libvirt's own; a virtual machine's has its UUID.
-    pub(super) fn profile(line: &str) -> Option<String> {
-        let (name, mode) = line.strip_suffix(')')?.rsplit_once(" (")?;
-        let name = name.rsplit('/').next()?;
-        let known = matches!(name, "libvirtd" | "virtqemud" | "virt-aa-helper" | "virtxend");
-        let mode = ["enforce", "complain", "kill", "prompt", "unconfined"].into_iter().find(|m| *m == mode);
-        known.then_some(mode)?.map(|mode| format!("{name} ({mode})"))
+    /// `libvirtd (enforce)`: libvirt's own, in a mode that AppArmor has.
+    pub(super) fn profiles(text: &str) -> String {
+        const MODES: [&str; 5] = ["enforce", "complain", "kill", "prompt", "unconfined"];
+        let known = apparmor::of_libvirt(text).filter(|(_, mode)| MODES.contains(mode));
+        known.map(|(name, mode)| format!("{name} ({mode})\n")).collect()
     }
 
     pub(super) fn uevent(&mut self, text: &str) -> String {

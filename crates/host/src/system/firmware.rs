@@ -1,7 +1,7 @@
 //! ACPI tables of IOMMUs, the units at work, Secure Boot and lockdown.
 
 use passthru_formats::acpi::{AcpiError, dmar, iort, ivrs, viot};
-use passthru_formats::scalar::{bare_hex_u64, switch};
+use passthru_formats::scalar::{bare_hex_u64, chosen, switch};
 use passthru_formats::{Errno, interrupts};
 use passthru_model::Fact;
 use passthru_model::system::firmware::{
@@ -27,10 +27,7 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Firmware {
             [_, _, _, _, value @ (0 | 1)] => Some(Fact::Known(*value == 1)),
             _ => None,
         }),
-        lockdown: ask.text(None, "lockdown", LOCKDOWN, |text| {
-            let state = text.split_once('[')?.1.split_once(']')?.0;
-            some_text(state)
-        }),
+        lockdown: ask.text(None, "lockdown", LOCKDOWN, |text| some_text(chosen(text)?)),
         remapped_interrupts: ask.bytes(None, "interrupts", "/proc/interrupts", |text| {
             Some(interrupts::remapped(text).map_or(Fact::Absent, Fact::Known))
         }),

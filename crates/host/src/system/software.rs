@@ -1,7 +1,7 @@
 //! QEMU, libvirt, AppArmor, SELinux.
 
 use passthru_formats::errno::Errno;
-use passthru_formats::virconf;
+use passthru_formats::{apparmor, virconf};
 use passthru_model::Fact;
 use passthru_model::system::{AppArmor, LibvirtConfig, SeLinux, Software};
 
@@ -67,13 +67,9 @@ fn apparmor(ask: &mut Asker<'_>) -> Fact<AppArmor> {
     });
     let Fact::Known(()) = on else { return on.map(|()| AppArmor::default()) };
     let profiles = ask.bytes(None, "apparmor_profiles", "/sys/kernel/security/apparmor/profiles", |text| {
-        // `NAME (MODE)`, of which those of virtual machines' own are passed over.
-        let line = |line: &str| {
-            let (name, mode) = line.strip_suffix(')')?.rsplit_once(" (")?;
-            let name = name.rsplit('/').next()?;
-            PROFILES.contains(&name).then(|| (name.to_owned(), mode.to_owned()))
-        };
-        Some(Fact::Known(String::from_utf8_lossy(text).lines().filter_map(line).collect()))
+        let text = String::from_utf8_lossy(text);
+        let all = apparmor::of_libvirt(&text).map(|(name, mode)| (name.to_owned(), mode.to_owned()));
+        Some(Fact::Known(all.collect()))
     });
     let abstraction = match ask.source.stat("/etc/apparmor.d/abstractions/libvirt-qemu") {
         Ok(_) => Fact::Known(()),
@@ -81,9 +77,6 @@ fn apparmor(ask: &mut Asker<'_>) -> Fact<AppArmor> {
     };
     Fact::Known(AppArmor { profiles, abstraction })
 }
-
-/// libvirt's profiles (`src/security/apparmor`).
-const PROFILES: [&str; 4] = ["libvirtd", "virtqemud", "virt-aa-helper", "virtxend"];
 
 fn selinux(ask: &mut Asker<'_>) -> Fact<SeLinux> {
     let enforcing = ask.text(None, "selinux", "/sys/fs/selinux/enforce", flag);

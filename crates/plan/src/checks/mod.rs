@@ -3,6 +3,7 @@
 //!
 //! | module | asks about |
 //! |---|---|
+//! | this one | [`Check`], [`run`]: who is asked what, in which order |
 //! | [`sentence`] | whether a device can be lent now, after what, or why not |
 //! | `device` | the device itself: reset, power, ROM, interrupts |
 //! | [`remedy`] | commands for the detected distribution |
@@ -17,9 +18,10 @@
 //! | `kernel` | configuration and modules of every installed kernel |
 //! | `parameters` | the kernel's command line |
 //! | `boot` | which driver wins at boot, the boot's framebuffer, identical cards |
-//! | this one | [`Check`], [`run`]: who is asked what, in which order |
+//! | `claims` | nothing: which devices vfio-pci is told to take at boot |
 
 mod boot;
+mod claims;
 mod device;
 mod groups;
 mod iommu;
@@ -38,9 +40,7 @@ mod uses;
 
 use std::collections::HashMap;
 
-use passthru_model::{
-    Device, Evidence, Fact, Judged, Reason, Records, Severity, Snapshot, Unread, Unseen, Verdict,
-};
+use passthru_model::{Device, Evidence, Fact, Judged, Reason, Records, Severity, Snapshot, Unseen, Verdict};
 use passthru_pci::Address;
 
 pub use device::needs_others;
@@ -295,16 +295,6 @@ pub fn could_not_look(path: impl Into<String>, why: impl Into<String>) -> Verdic
 /// One line of evidence from a file.
 pub fn evidence(place: impl Into<String>, value: impl Into<String>) -> Vec<Evidence> {
     vec![Evidence::new(place, value)]
-}
-
-/// What of a snapshot's unread list a check rests on.
-pub fn unread(unread: &Unread) -> Unseen {
-    let why = match (&unread.error, &unread.text) {
-        (Some(error), _) if error.is_permission() => format!("{error} (needs root)"),
-        (Some(error), _) => error.to_string(),
-        (None, text) => format!("makes no sense: '{}'", text.as_deref().unwrap_or("")),
-    };
-    Unseen { path: unread.path.clone(), why }
 }
 
 #[cfg(test)]

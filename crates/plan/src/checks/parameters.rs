@@ -6,7 +6,7 @@ use passthru_formats::modprobe::{self, Command};
 use passthru_model::system::Tool;
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::boot::{Claims, claims};
+use super::claims::{Claims, claims};
 use super::processor::{kvm_module, running};
 use super::{Ask, Check, Host, Subject, not_known, remedy};
 
@@ -316,7 +316,7 @@ fn bad_ids(host: &Host<'_>, claims: &Claims) -> Vec<Finding> {
         if host.snapshot.devices.iter().any(|device| claim.fits(device)) {
             continue;
         }
-        let as_address = super::boot::looks_like_an_address(&claim.text);
+        let as_address = looks_like_an_address(&claim.text);
         found.push(Finding {
             severity: Severity::Warning,
             summary: format!("No device has the id '{}' that vfio-pci is told to take", claim.text),
@@ -435,6 +435,11 @@ fn acs_override(host: &Host<'_>) -> Verdict {
         })
         .collect()
     })
+}
+
+/// Whether somebody wrote an address where an id belongs.
+fn looks_like_an_address(text: &str) -> bool {
+    text.contains('.') && text.trim().parse::<passthru_pci::Address>().is_ok()
 }
 
 pub(super) const CHECKS: &[Check] = &[
