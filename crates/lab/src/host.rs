@@ -38,6 +38,9 @@ const PREFIX: &str = "passthru-lab.";
 /// The file in a work directory that says which process it belongs to.
 const OWNER: &str = "owner";
 
+/// Where second VMs leave what their firmware says, in L1.
+pub const L2_FIRMWARE: &str = "/run/lab/l2-firmware";
+
 /// Removes the work directories of labs that were killed.
 fn remove_leftovers() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
@@ -158,6 +161,15 @@ impl Lab {
         self.vm.console_tail()
     }
 
+    /// What L1 can say about a scenario that failed in it: the kernel's last lines and those of
+    /// the last second VM's firmware.
+    pub fn evidence(&self) -> String {
+        let script = format!(
+            "echo 'the kernel:'; dmesg | tail -n 25; echo 'firmware of second VMs:'; tail -n 40 {L2_FIRMWARE}"
+        );
+        self.sh(&script).unwrap_or_else(|error| format!("(cannot ask L1: {error:#})"))
+    }
+
     /// A program to run in L1.
     pub fn command<S: Into<String>>(&self, argv: impl IntoIterator<Item = S>) -> Cmd<'_> {
         let argv = argv.into_iter().map(Into::into).collect();
@@ -186,6 +198,8 @@ impl Lab {
 
     /// Copies into the overlay what the machine outside has not installed.
     fn install(&self) -> Result<()> {
+        // Second VMs also run as users without rights.
+        self.sh(&format!(": > {L2_FIRMWARE}; chmod 0666 {L2_FIRMWARE}"))?;
         let programs = self.settings.lab_dir.join("programs/usr");
         if programs.is_dir() {
             self.sh(&format!("cp -a {}/. /usr/", programs.display()))

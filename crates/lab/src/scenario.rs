@@ -1,9 +1,12 @@
-//! Runs named scenarios, those of one [`Suite`] in one virtual host. Each must leave the state
-//! it found; one that fails does not stop the others, and when L1 is gone it is booted again.
-//! A host is booted only when one of its scenarios is to run, and ended before the next.
+//! Runs named scenarios, those of one [`Suite`] in one kind of virtual host, several hosts side
+//! by side ([`Settings::jobs`]). Each scenario must leave the state it found, so that they may
+//! run in any order; one that fails does not stop the others, and when L1 is gone it is booted
+//! again. A host is booted only when one of its scenarios is to run, and ended before the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -51,7 +54,7 @@ pub enum Run {
 pub struct Suite {
     /// Which host.
     pub host: Variant,
-    /// What runs in it, in this order.
+    /// What runs in it.
     pub scenarios: Vec<Scenario>,
 }
 
@@ -93,10 +96,14 @@ pub fn describe(lab: &Lab) -> String {
 fn run_all(suites: &[Suite], settings: &Settings) -> ExitCode {
     let started = Instant::now();
     let mut tally = Tally::default();
-    for suite in suites {
-        tally.run_suite(suite, settings);
-    }
-    let Tally { passed, failed, skipped } = tally;
+    let queue = Mutex::new(Queue::new(suites, settings, &mut tally));
+    let tally = Mutex::new(tally);
+    thread::scope(|scope| {
+        for _ in 0..settings.jobs {
+            scope.spawn(|| work(&queue, &tally, settings));
+        }
+    });
+    let Tally { passed, failed, skipped } = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     for name in &failed {
         println!("failed: {name}");
     }
@@ -119,65 +126,125 @@ struct Tally {
 }
 
 impl Tally {
-    /// Runs the scenarios of one host; where that does not come up they have failed, and where
-    /// it cannot be had here they are skipped.
-    fn run_suite(&mut self, suite: &Suite, settings: &Settings) {
-        let mut lab: Option<Lab> = None;
-        let missing = suite.host.missing(settings);
-        for (index, scenario) in suite.scenarios.iter().enumerate() {
-            let why = match scenario.run {
-                Run::LeftOut(why) => Some(why.to_owned()),
-                Run::Here(_) | Run::Rebooting(_) => missing.clone(),
-            };
-            if let Some(why) = why {
-                println!("skipped    0.0 s  {}", scenario.name);
-                self.skipped.push(format!("{}: {why}", scenario.name));
-                continue;
-            }
-            if let Some(gone) = lab.take_if(|lab| !lab.alive()) {
-                println!("lab: the host is gone; booting another. Its console ended with:");
-                println!("{}", gone.console_tail());
-            }
-            let up = match lab.take() {
-                Some(up) => Ok(up),
-                None => boot(suite.host, settings),
-            };
-            match up {
-                Ok(up) => self.run(scenario, lab.insert(up)),
-                Err(error) => {
-                    let names: Vec<&str> = suite.scenarios[index..].iter().map(|s| s.name).collect();
-                    println!("FAILED  {}\n{error:#}", names.join(", "));
-                    self.failed.extend(names);
-                    return;
+    fn skip(&mut self, name: &str, seconds: f32, why: &str) {
+        println!("skipped {seconds:6.1} s  {name}");
+        self.skipped.push(format!("{name}: {why}"));
+    }
+}
+
+/// A worker that panicked has printed why; what the others hold is still right.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A boot takes as long as a few scenarios: with fewer than this left for a host that
+/// somebody else has up, a second one of it is not worth it.
+const WORTH_A_BOOT: usize = 4;
+
+/// What is still to be run, and which hosts are up.
+struct Queue {
+    waiting: Vec<(Variant, Scenario)>,
+    up: Vec<Variant>,
+}
+
+impl Queue {
+    /// All scenarios that can run here; those that cannot are skipped, and named.
+    fn new(suites: &[Suite], settings: &Settings, tally: &mut Tally) -> Queue {
+        let mut waiting = Vec::new();
+        for suite in suites {
+            let missing = if suite.scenarios.is_empty() { None } else { suite.host.missing(settings) };
+            for scenario in &suite.scenarios {
+                match (scenario.run, &missing) {
+                    (Run::LeftOut(why), _) => tally.skip(scenario.name, 0.0, why),
+                    (_, Some(why)) => tally.skip(scenario.name, 0.0, why),
+                    (Run::Here(_) | Run::Rebooting(_), None) => waiting.push((suite.host, *scenario)),
                 }
             }
         }
+        Queue { waiting, up: Vec::new() }
     }
 
-    fn run(&mut self, scenario: &Scenario, lab: &mut Lab) {
-        let started = Instant::now();
-        let (result, clean) = run_one(lab, scenario);
-        let seconds = started.elapsed().as_secs_f32();
-        match result {
-            Ok(Outcome::Passed) => {
-                self.passed += 1;
-                println!("ok      {seconds:6.1} s  {}", scenario.name);
-            }
-            Ok(Outcome::Skipped(why)) => {
-                println!("skipped {seconds:6.1} s  {}", scenario.name);
-                self.skipped.push(format!("{}: {why}", scenario.name));
-            }
+    /// The next scenario for a worker with this host up: one for the same host, else one for
+    /// a host that nobody has, else help with what somebody has.
+    fn take(&mut self, host: Option<Variant>) -> Option<(Variant, Scenario)> {
+        let same = self.waiting.iter().position(|(wanted, _)| Some(*wanted) == host);
+        let index = same.or_else(|| {
+            self.up.iter().position(|up| Some(*up) == host).map(|one| self.up.swap_remove(one));
+            let index = self
+                .waiting
+                .iter()
+                .position(|(wanted, _)| !self.up.contains(wanted))
+                .or_else(|| self.waiting.iter().position(|(wanted, _)| self.left(*wanted) >= WORTH_A_BOOT))?;
+            self.up.push(self.waiting[index].0);
+            Some(index)
+        })?;
+        Some(self.waiting.remove(index))
+    }
+
+    fn left(&self, host: Variant) -> usize {
+        self.waiting.iter().filter(|(wanted, _)| *wanted == host).count()
+    }
+
+    /// Takes away what was to run in a host that cannot be booted.
+    fn give_up(&mut self, host: Variant) -> Vec<&'static str> {
+        self.waiting.extract_if(.., |(wanted, _)| *wanted == host).map(|(_, scenario)| scenario.name).collect()
+    }
+}
+
+/// Runs scenarios until none is left for it, in one host after the other.
+fn work(queue: &Mutex<Queue>, tally: &Mutex<Tally>, settings: &Settings) {
+    let mut lab: Option<(Variant, Lab)> = None;
+    loop {
+        let next = unpoisoned(queue).take(lab.as_ref().map(|(host, _)| *host));
+        let Some((host, scenario)) = next else {
+            return;
+        };
+        if let Some((_, mut gone)) = lab.take_if(|(up, lab)| *up != host || !lab.alive())
+            && !gone.alive()
+        {
+            println!(
+                "lab: the host is gone; booting another. Its console ended with:\n{}",
+                gone.console_tail()
+            );
+        }
+        let up = match lab.take() {
+            Some((_, up)) => Ok(up),
+            None => boot(host, settings),
+        };
+        match up {
+            Ok(up) => run(&scenario, &mut lab.insert((host, up)).1, tally),
             Err(error) => {
-                println!("FAILED  {seconds:6.1} s  {}\n{error:#}", scenario.name);
-                self.failed.push(scenario.name);
+                let mut names = vec![scenario.name];
+                names.extend(unpoisoned(queue).give_up(host));
+                println!("FAILED  {}\n{error:#}", names.join(", "));
+                unpoisoned(tally).failed.extend(names);
             }
         }
-        if !clean {
-            // What is not as it was would make the next scenarios fail too. The next one
-            // finds the host gone and boots another.
-            println!("the console's last lines:\n{}", lab.console_tail());
-            lab.kill();
+    }
+}
+
+fn run(scenario: &Scenario, lab: &mut Lab, tally: &Mutex<Tally>) {
+    let started = Instant::now();
+    let (result, clean) = run_one(lab, scenario);
+    let seconds = started.elapsed().as_secs_f32();
+    let mut tally = unpoisoned(tally);
+    match result {
+        Ok(Outcome::Passed) => {
+            tally.passed += 1;
+            println!("ok      {seconds:6.1} s  {}", scenario.name);
         }
+        Ok(Outcome::Skipped(why)) => tally.skip(scenario.name, seconds, &why),
+        Err(error) => {
+            println!("FAILED  {seconds:6.1} s  {}\n{error:#}\n{}", scenario.name, lab.evidence());
+            tally.failed.push(scenario.name);
+        }
+    }
+    drop(tally);
+    if !clean {
+        // What is not as it was would make the next scenarios fail too. The next one
+        // finds the host gone and boots another.
+        println!("the console's last lines:\n{}", lab.console_tail());
+        lab.kill();
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `PASSTHRU_LAB_KERNEL` | a release such as `6.12`, or a directory | the distribution's |
 //! | `PASSTHRU_LAB_QEMU` | QEMU for L1 and inside L1 | `qemu-system-x86_64` |
 //! | `PASSTHRU_LAB_ACCEL` | `tcg`, `kvm` or `auto` | `auto` |
+//! | `PASSTHRU_LAB_JOBS` | how many hosts run scenarios side by side | one for each processor, at most 4 |
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub accel: Accel,
     /// The product binary, when one was named.
     pub product: Option<PathBuf>,
+    /// How many hosts may run scenarios side by side, at least one.
+    pub jobs: usize,
 }
 
 impl Settings {
@@ -77,6 +80,7 @@ impl Settings {
             kernel,
             accel,
             product,
+            jobs: jobs(text("PASSTHRU_LAB_JOBS").as_deref())?,
         })
     }
 }
@@ -91,6 +95,17 @@ impl Settings {
             bail!("PASSTHRU_BIN is not set: name the passthru binary to test (make build makes it)");
         }
         Ok(self)
+    }
+}
+
+/// An emulated host keeps about one processor busy, and takes up to 3 GiB of memory.
+fn jobs(asked: Option<&str>) -> Result<usize> {
+    let Some(asked) = asked else {
+        return Ok(std::thread::available_parallelism().map_or(1, usize::from).min(4));
+    };
+    match asked.parse() {
+        Ok(jobs @ 1..=64) => Ok(jobs),
+        _ => bail!("PASSTHRU_LAB_JOBS={asked}: use a number from 1 to 64"),
     }
 }
 

@@ -24,9 +24,12 @@ pub(crate) fn proof() -> bool {
 }
 
 /// The second VM, in the form that needs no operating system: firmware boots from the first
-/// disk it finds, and the boot sector ends QEMU with [`disk::BOOT_EXIT_CODE`].
+/// disk it finds, and the boot sector ends QEMU with [`disk::BOOT_EXIT_CODE`]. What the
+/// firmware says of the disks goes to [`passthru_lab::host::L2_FIRMWARE`].
 pub(crate) const L2: &str = "-M q35 -accel tcg -m 128 -nodefaults -display none -serial stdio \
-     -device isa-debug-exit,iobase=0x501,iosize=2";
+     -device isa-debug-exit,iobase=0x501,iosize=2 \
+     -chardev file,id=firmware,path=/run/lab/l2-firmware,append=on \
+     -device isa-debugcon,iobase=0x402,chardev=firmware";
 
 /// [`L2`] as separate arguments.
 pub(crate) fn l2() -> Vec<&'static str> {
