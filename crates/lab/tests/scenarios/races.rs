@@ -1,5 +1,6 @@
 //! A mount, or swap, that begins while its disk is being bound: one of the two loses, and
-//! loses cleanly. Both are started at once, now this one and now that one a little later.
+//! loses cleanly. The rival is started a little before or after the moment at which, by what
+//! the rounds before showed, it is decided who wins.
 
 use std::time::Instant;
 
@@ -15,9 +16,14 @@ pub(crate) const ALL: &[Scenario] = &[
 ];
 
 /// Rounds in `make proof` and in `make test`, for each of the two.
-const ROUNDS: (usize, usize) = (200, 24);
-/// How many different delays there are before they begin again.
-const DELAYS: usize = 24;
+const ROUNDS: (usize, usize) = (200, 16);
+/// Where it is decided who wins, when nothing is known yet, as a part of the time a bind
+/// takes: `bind` claims the disk in its second half.
+const BORDER: f32 = 0.5;
+/// How far the border is thought to be elsewhere after a round, in the same parts.
+const STEP: f32 = 0.08;
+/// How far from the border the rounds are, one after the other, in the same parts.
+const AROUND: [f32; 7] = [0.0, 0.1, -0.1, 0.03, -0.03, 0.25, -0.25];
 
 /// udev looks into a disk that was written to, and holds it open meanwhile: a third party.
 const SETTLE: &str = "udevadm settle || true";
@@ -88,16 +94,14 @@ impl Rival {
                 self.name
             );
         }
-        let (mut wins, started) = (Wins::default(), Instant::now());
+        let (mut wins, mut border, started) = (Wins::default(), BORDER, Instant::now());
         for round in 0..rounds {
             lab.sh(SETTLE)?;
-            // 5 and 24 have no common divisor: neighbours are far apart, none is left out. From
-            // the rival a whole bind earlier to half of one later: bind claims the disk in
-            // its second half.
-            let share = (round * 5 % DELAYS) as f32 / DELAYS as f32 * 1.5 - 1.0;
-            let later = whole.as_secs_f32() * share;
+            let later = whole.as_secs_f32() * (border + AROUND[round % AROUND.len()]);
+            let bind = wins.bind;
             self.round(lab, &device, &disk, later, &mut wins)
                 .with_context(|| format!("{} {later:.3} s after the bind, round {round}", self.name))?;
+            border = (border + if wins.bind > bind { -STEP } else { STEP }).clamp(-1.0, 2.0);
             wait_for_disk(lab, "nvme2")?;
             expect_unchanged(lab, &first).with_context(|| format!("after round {round}"))?;
         }
