@@ -89,6 +89,9 @@ impl Source for Live {
     fn read_parts(&self, path: &str, part: &mut dyn FnMut(&[u8])) -> Result<(), Errno> {
         self.source.read_parts(path, part)
     }
+    fn open(&self, path: &str) -> Result<Box<dyn std::io::Read + '_>, Errno> {
+        self.source.open(path)
+    }
     fn another(&self) -> Option<Box<dyn Source + Send>> {
         self.source.another()
     }
@@ -97,6 +100,9 @@ impl Source for Live {
     }
     fn list(&self, path: &str) -> Result<Vec<String>, Errno> {
         self.source.list(path)
+    }
+    fn links(&self, directory: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, String)>, Errno> {
+        self.source.links(directory, wanted)
     }
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
         self.source.stat(path)

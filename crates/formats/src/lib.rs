@@ -28,6 +28,7 @@
 //! | [`iomem`] | `/proc/iomem`: framebuffers of the boot in devices' memory |
 //! | [`kconfig`] | a kernel's configuration |
 //! | [`modules`], [`modprobe`] | depmod's lists, `/proc/modules`, modprobe.d(5) |
+//! | [`image`] | what is inside an initramfs image |
 //! | [`initramfs`] | what initramfs-tools, dracut and mkinitcpio are told |
 //! | [`dynamic_id`] | `vfio-pci.ids=` |
 //! | [`mountinfo`], [`swaps`], [`route`], [`tcp`] | `/proc`: mounts, swap areas, routes, sockets |
@@ -50,6 +51,7 @@ pub mod cpulist;
 pub mod dynamic_id;
 pub mod errno;
 pub mod fstab;
+pub mod image;
 pub mod initramfs;
 pub mod input;
 pub mod interrupts;

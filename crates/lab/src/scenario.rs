@@ -170,11 +170,10 @@ impl Queue {
         let same = self.waiting.iter().position(|(wanted, _)| Some(*wanted) == host);
         let index = same.or_else(|| {
             self.up.iter().position(|up| Some(*up) == host).map(|one| self.up.swap_remove(one));
-            let index = self
-                .waiting
-                .iter()
-                .position(|(wanted, _)| !self.up.contains(wanted))
-                .or_else(|| self.waiting.iter().position(|(wanted, _)| self.left(*wanted) >= WORTH_A_BOOT))?;
+            let index =
+                self.waiting.iter().position(|(wanted, _)| !self.up.contains(wanted)).or_else(|| {
+                    self.waiting.iter().position(|(wanted, _)| self.left(*wanted) >= WORTH_A_BOOT)
+                })?;
             self.up.push(self.waiting[index].0);
             Some(index)
         })?;
@@ -187,7 +186,10 @@ impl Queue {
 
     /// Takes away what was to run in a host that cannot be booted.
     fn give_up(&mut self, host: Variant) -> Vec<&'static str> {
-        self.waiting.extract_if(.., |(wanted, _)| *wanted == host).map(|(_, scenario)| scenario.name).collect()
+        self.waiting
+            .extract_if(.., |(wanted, _)| *wanted == host)
+            .map(|(_, scenario)| scenario.name)
+            .collect()
     }
 }
 

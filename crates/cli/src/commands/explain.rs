@@ -49,12 +49,11 @@ fn list(context: &Context) -> Outcome {
     let widest = checks::all().map(|check| check.id.len()).max().unwrap_or(0);
     Out::new().write(|out, width, colour| {
         let bold = if colour { Style::new().bold() } else { Style::new() };
-        let mut subject = None;
-        for check in checks::all() {
-            if subject.replace(check.subject) != Some(check.subject) {
-                writeln!(out, "{bold}{}{bold:#}", check.subject.name())?;
+        for (subject, checks) in checks::by_subject() {
+            writeln!(out, "{bold}{}{bold:#}", subject.name())?;
+            for check in checks {
+                wrap::write(out, &format!("  {:widest$}  ", check.id), widest + 4, check.title, width)?;
             }
-            wrap::write(out, &format!("  {:widest$}  ", check.id), widest + 4, check.title, width)?;
         }
         Ok(())
     })?;

@@ -1,6 +1,6 @@
 //! The page of all findings, `docs/findings.md`: what `explain` says of each.
 
-use passthru_plan::checks;
+use passthru_plan::checks::{self, Check};
 
 /// The page, in Markdown. `cargo xtask findings` writes it.
 pub(crate) fn page() -> String {
@@ -12,27 +12,25 @@ pub(crate) fn page() -> String {
         something may go wrong, a *note* is good to know. Of a device nobody has named, an error is said as a \
         warning.\n\n"
         .to_owned();
-    let mut subject = None;
-    for check in checks::all() {
-        if subject.replace(check.subject) != Some(check.subject) {
-            text += &format!("- {}:", check.subject.name());
-            for other in checks::all().filter(|other| other.subject == check.subject) {
-                text += &format!(" [{0}](#{0})", other.id);
-            }
-            text.push('\n');
-        }
+    let subjects = checks::by_subject();
+    for (subject, checks) in &subjects {
+        text += &format!("- {}:", subject.name());
+        text.extend(checks.iter().map(|check| format!(" [{0}](#{0})", check.id)));
+        text.push('\n');
     }
-    for check in checks::all() {
-        if subject.replace(check.subject) != Some(check.subject) {
-            text += &format!("\n## {}\n", check.subject.name());
-        }
-        text += &format!("\n### {}\n\n", check.id);
-        text += &format!("*{}*: {}.", check.severity.name(), check.title);
-        if !check.after.is_empty() {
-            let before: Vec<String> = check.after.iter().map(|id| format!("[{id}](#{id})")).collect();
-            text += &format!(" Not asked as long as this stands: {}.", before.join(", "));
-        }
-        text += &format!("\n\n{}\n\nSources: {}.\n", check.about.trim(), check.sources.join("; "));
+    for (subject, checks) in subjects {
+        text += &format!("\n## {}\n", subject.name());
+        checks.into_iter().for_each(|check| text += &section(check));
     }
+    text
+}
+
+fn section(check: &Check) -> String {
+    let mut text = format!("\n### {}\n\n*{}*: {}.", check.id, check.severity.name(), check.title);
+    if !check.after.is_empty() {
+        let before: Vec<String> = check.after.iter().map(|id| format!("[{id}](#{id})")).collect();
+        text += &format!(" Not asked as long as this stands: {}.", before.join(", "));
+    }
+    text += &format!("\n\n{}\n\nSources: {}.\n", check.about.trim(), check.sources.join("; "));
     text
 }

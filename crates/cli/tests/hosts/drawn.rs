@@ -250,6 +250,11 @@ fn connectx3_server() -> Drawing {
     host.kernel("5.15.0-91-generic", &[], &["vfio", "vfio-pci", "vfio-pci-core", "vfio_iommu_type1"]);
     host.kernel("5.4.0-170-generic", &["IRQ_REMAP"], &["vfio", "vfio-pci"]);
     host.file("etc/modules", "# /etc/modules: kernel modules to load at boot time.\n\nvfio\nvfio_pci\n");
+    host.image(
+        "boot/initrd.img-5.15.0-91-generic",
+        &["ahci", "i2c_i801", "igb"],
+        &[("/etc/modprobe.d/blacklist.conf", "blacklist pcspkr\nblacklist i2c-i801\n")],
+    );
     host.file("lib/modprobe.d/aliases.conf", "alias net-pf-1 unix\n");
     host.file("etc/modprobe.d/blacklist.conf", "blacklist pcspkr\nblacklist i2c_i801\n");
     host.dmar();
@@ -1047,6 +1052,12 @@ fn grid_k2_server() -> Drawing {
         "blacklist nouveau\nblacklist lbm-nouveau\noptions nouveau modeset=0\nalias nouveau off\nalias lbm-nouveau off\n",
     );
     host.file("etc/modprobe.d/local.conf", "options vfio-pci ids=10de:11bf\n");
+    // Made before any of this, for another card.
+    host.image(
+        "boot/initramfs-6.11.4-301.fc41.x86_64.img",
+        &["ahci", "nouveau"],
+        &[("/etc/modprobe.d/local.conf", "options vfio-pci ids=10de:118a\n")],
+    );
     host.pci("pci0000:00/0000:00:00.0", 0x06_0000, "8086:0e00", 0x04).group(0);
     host.pci("pci0000:00/0000:00:02.0", 0x06_0400, "8086:0e04", 0x04).driver("pcieport").group(1);
     let switch = "pci0000:00/0000:00:02.0/0000:02:00.0";

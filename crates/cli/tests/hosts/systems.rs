@@ -2,6 +2,8 @@
 //! told about modules. Configurations are those of the distributions' kernels (Debian's
 //! config-6.1.0-18-amd64 and its like), reduced to the options that are looked at.
 
+use passthru_formats::image::Image;
+
 use crate::drawing::Drawing;
 
 /// A distribution: os-release and the tools it is known by.
@@ -44,6 +46,14 @@ const OPTIONS: &str = "PCI=y IOMMU_SUPPORT=y INTEL_IOMMU=y AMD_IOMMU=y VIRTIO_IO
     VIRTIO_PCI=m VIRTIO_BLK=m VIRTIO_NET=m SCSI_VIRTIO=m VIRTIO_BALLOON=m SYSFB_SIMPLEFB=y DRM_SIMPLEDRM=y MODULES=y";
 
 impl Drawing {
+    /// An initramfs image with these modules and small files.
+    pub(crate) fn image(&mut self, path: &str, modules: &[&str], files: &[(&str, &str)]) {
+        let mut image = Image::default();
+        image.modules.extend(modules.iter().map(|name| (*name).to_owned()));
+        image.files.extend(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())));
+        self.bytes(path, &image.to_bytes().unwrap());
+    }
+
     /// The distribution, and a processor with its extension for virtual machines in use.
     pub(crate) fn system(&mut self, system: &System, amd: bool) {
         self.file("etc/os-release", system.release);

@@ -5,6 +5,7 @@ use super::standin::Kind;
 use super::text::is_code_name;
 use super::words::{CONF_NAMES, CPU_KEYS, GENERATOR_KEYS, OPTION_MODULES};
 use super::{Redactor, glob};
+use crate::image::{self, Image};
 use crate::modprobe::{self, Command};
 use crate::{initramfs, kconfig, line, modules};
 
@@ -115,6 +116,40 @@ impl Redactor {
         out
     }
 
+    /// An initramfs image, as [`image::Image::to_bytes`] writes it.
+    pub(super) fn image(&mut self, data: &[u8]) -> Option<Vec<u8>> {
+        let Ok(image) = image::read(data) else {
+            // The magic number says why it is not understood.
+            return Some(data[..data.len().min(8)].to_vec());
+        };
+        let mut kept =
+            Image { unopened: image.unopened.map(|_| "squashfs-root.img".into()), ..Image::default() };
+        kept.modules.extend(image.modules.into_iter().filter(|name| is_code_name(name)));
+        for (path, text) in &image.files {
+            let (directory, name) = path.rsplit_once('/')?;
+            let (path, text) = match (directory, name) {
+                (_, "modules") => (path.clone(), Self::module_lines(text)),
+                ("", "config") => (path.clone(), Self::assignments(text)),
+                (directory, name) if directory.ends_with("modprobe.d") => {
+                    (format!("{directory}/{}", self.conf_name(name)), self.modprobe(text))
+                }
+                // dracut's own name of it says nothing about anybody; what else stands there does not matter.
+                (directory, _) => {
+                    let first: String =
+                        Image { files: [(path.clone(), text.clone())].into(), ..Image::default() }
+                            .first()
+                            .iter()
+                            .filter(|(_, module)| is_code_name(module))
+                            .map(|(_, module)| format!("rd.driver.pre={module}\n"))
+                            .collect();
+                    (format!("{directory}/{}.conf", kept.files.len()), first)
+                }
+            };
+            kept.files.insert(path, text.into_bytes());
+        }
+        kept.to_bytes().ok()
+    }
+
     pub(super) fn kernel_config(text: &[u8]) -> Vec<u8> {
         kconfig::without_others(text, &[kconfig::OPTIONS, &["PCI"]].concat())
     }
@@ -162,6 +197,33 @@ mod tests {
         let name = redactor.conf_name("annes-laptop.conf");
         assert!(name.ends_with(".conf") && !name.contains("anne"), "{name}");
         assert!(!redactor.conf_name("annes-laptop").contains('.'));
+    }
+
+    #[test]
+    fn what_is_inside_images() {
+        let mut image = Image::default();
+        image.modules.extend(["vfio_pci".to_owned(), "anne's".to_owned()]);
+        for (path, text) in [
+            ("/etc/modprobe.d/annes.conf", "options vfio-pci ids=10de:1284\n# Anne\n"),
+            ("/conf/modules", "# Anne\nvfio-pci\n"),
+            ("/config", "secret=\"anne\"\nMODULES=\"vfio\"\n"),
+            ("/etc/cmdline.d/anne.conf", "rd.luks.uuid=anne rd.driver.pre=vfio-pci\n"),
+        ] {
+            image.files.insert(path.into(), text.into());
+        }
+        let kept = Redactor::default().image(&image.to_bytes().unwrap()).unwrap();
+        assert!(!String::from_utf8_lossy(&kept).to_lowercase().contains("anne"));
+        let kept = image::read(&*kept).unwrap();
+        assert_eq!(kept.modules.iter().collect::<Vec<_>>(), ["vfio_pci"]);
+        let first: Vec<String> = kept.first().into_iter().map(|(_, module)| module).collect();
+        assert_eq!(first, ["vfio_pci", "vfio", "vfio_pci"]);
+        assert_eq!(
+            kept.modprobe().map(|(_, text)| text).collect::<Vec<_>>(),
+            [b"options vfio_pci ids=10de:1284\n"]
+        );
+        // What is not understood is known by its beginning.
+        let start = Redactor::default().image(b"BZh91AY&SYanne").unwrap();
+        assert_eq!(start, b"BZh91AY&");
     }
 
     #[test]

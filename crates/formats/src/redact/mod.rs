@@ -36,7 +36,7 @@ use crate::iomem;
 use crate::meminfo;
 use standin::StandIns;
 use table::{RULES, Treatment};
-use words::{BLOCKS, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES};
+use words::{BLOCKS, BOOT_FILES, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES};
 
 /// What was done to a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -226,6 +226,7 @@ impl Redactor {
             Treatment::ModulePaths => return Some(Self::module_paths(data).into()),
             Treatment::ModuleLines => return Some(Self::module_lines(data).into()),
             Treatment::Modprobe => return Some(self.modprobe(data).into()),
+            Treatment::Image => return self.image(data),
             Treatment::Assignments => return Some(Self::assignments(data).into()),
             Treatment::Iomem => return Some(iomem::without_other_names(data).into()),
             Treatment::KernelLog => return Some(Self::kernel_log(data).into()),
@@ -314,12 +315,15 @@ impl Redactor {
             "by-uuid" | "by-label" | "by-partuuid" | "by-partlabel" | "by-id" | "by-path" => {
                 self.disk_name(before, name)
             }
-            // A directory of each kernel, and its configuration.
+            // A directory of each kernel, its configuration and its initramfs image.
             "modules" => text::release(name),
-            "boot" => match name.strip_prefix("config-") {
-                Some(release) => format!("config-{}", text::release(release)),
-                None => self.node(name),
-            },
+            "boot" => {
+                let parts = BOOT_FILES.iter().find_map(|(start, end)| {
+                    let release = name.strip_prefix(start)?.strip_suffix(end)?;
+                    Some(format!("{start}{}{end}", text::release(release)))
+                });
+                parts.unwrap_or_else(|| self.node(name))
+            }
             "modprobe.d" | "modules-load.d" | "dracut.conf.d" | "conf.d" | "mkinitcpio.conf.d" => {
                 self.conf_name(name)
             }

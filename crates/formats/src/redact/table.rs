@@ -116,6 +116,9 @@ pub(super) enum Treatment {
     ModuleLines,
     /// modprobe.d(5): options of [`OPTION_MODULES`](super::words::OPTION_MODULES), names of modules.
     Modprobe,
+    /// An initramfs image: names of modules, and the files that decide about them, each as its
+    /// like outside.
+    Image,
     /// Configuration of a generator of initramfs images: the keys of [`GENERATOR_KEYS`](super::words::GENERATOR_KEYS).
     Assignments,
     /// `/proc/iomem`: framebuffers and PCI functions by name.
@@ -368,6 +371,10 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/run/booted-system/kernel-modules/lib/modules/*/modules.builtin", T::ModulePaths),
     (Read, "/run/booted-system/kernel-modules/lib/modules/*/config", T::KernelConfig),
     (Read, "/boot/config-*", T::KernelConfig),
+    (Read, "/boot/initrd*", T::Image),
+    (Read, "/boot/initramfs*", T::Image),
+    (Read, "/lib/modules/*/pkgbase", T::Release),
+    (Read, "/usr/lib/modules/*/pkgbase", T::Release),
     (Read, "/proc/config.gz", T::PackedConfig),
     (List, "/etc/modprobe.d", T::Names),
     (List, "/run/modprobe.d", T::Names),

@@ -212,8 +212,12 @@ pub(super) const RELEASES: &[&str] = &[
     "deb#", "bpo", "bpo#", "fc#", "el#", "el#uek", "uek", "arch#", "arch", "zen#", "zen", "lts",
     "hardened", "hardened#", "default", "lp#", "pve", "proxmox", "MANJARO", "gentoo", "dist", "cachyos",
     "xanmod#", "liquorix", "nixos", "valve#", "neptune", "truenas", "production", "Unraid", "microsoft",
-    "standard", "WSL#", "coreos", "flatcar", "ubuntu", "debian",
+    "standard", "WSL#", "coreos", "flatcar", "ubuntu", "debian", "linux",
 ];
+
+/// Files of `/boot` that are named after a kernel's release: what stands before and behind it.
+pub(super) const BOOT_FILES: [(&str, &str); 5] =
+    [("config-", ""), ("initrd.img-", ""), ("initrd-", ""), ("initramfs-", ".img"), ("initramfs-", "")];
 
 /// Names of input devices that are not somebody's.
 #[rustfmt::skip]

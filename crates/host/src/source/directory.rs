@@ -5,6 +5,8 @@
 //! ([`super::directory::Directory::walk`]).
 
 use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::Read;
 use std::process::{Command, Stdio};
 
 use passthru_formats::errno::Errno;
@@ -273,6 +275,15 @@ impl Source for Directory {
             }
             buffer.copy_within(whole..filled, 0);
             kept = filled - whole;
+        }
+    }
+
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Errno> {
+        let file = self.open_file(path).map_err(errno)?;
+        let stat = rustix::fs::fstat(&file).map_err(errno)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(Box::new(File::from(file))),
+            _ => Err(errno(Os::INVAL)),
         }
     }
 

@@ -9,6 +9,8 @@ mod pasted;
 mod recorder;
 mod replay;
 
+use std::io::{Cursor, Read};
+
 pub use directory::Directory;
 pub use pasted::Pasted;
 pub use recorder::Recorder;
@@ -58,6 +60,18 @@ pub trait Source {
             }
         })?;
         Ok(kept)
+    }
+
+    /// Opens a file that may be larger than [`READ_LIMIT`], an initramfs image, to be read from
+    /// its beginning.
+    ///
+    /// # Errors
+    /// As [`Source::read`] where the source holds its files in memory; those of reading are
+    /// given by the reader.
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Errno> {
+        let mut whole = Vec::new();
+        self.read(path, &mut whole)?;
+        Ok(Box::new(Cursor::new(whole)))
     }
 
     /// Another handle to the same host for another thread; `None` where there can be only
@@ -124,6 +138,9 @@ impl<T: Source + ?Sized> Source for std::rc::Rc<T> {
     fn lines(&self, path: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Errno> {
         (**self).lines(path, wanted)
     }
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Errno> {
+        (**self).open(path)
+    }
     fn another(&self) -> Option<Box<dyn Source + Send>> {
         (**self).another()
     }
@@ -132,6 +149,9 @@ impl<T: Source + ?Sized> Source for std::rc::Rc<T> {
     }
     fn list(&self, path: &str) -> Result<Vec<String>, Errno> {
         (**self).list(path)
+    }
+    fn links(&self, directory: &str, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<(String, String)>, Errno> {
+        (**self).links(directory, wanted)
     }
     fn stat(&self, path: &str) -> Result<Stat, Errno> {
         (**self).stat(path)

@@ -2,12 +2,16 @@
 //! that replaying equals reading by construction.
 
 use std::cell::RefCell;
+use std::io::{Cursor, Read};
 
-use passthru_formats::Errno;
 use passthru_formats::capture::{Answer, Capture, Header, InvalidRecord, Op};
+use passthru_formats::{Errno, image};
 use passthru_model::{Rights, SourceKind};
 
 use super::{Output, Source, Stat};
+
+/// How much is remembered of an image that is not understood: its magic number.
+const BEGINNING: u64 = 8;
 
 /// Passes every question on and remembers the answer.
 pub struct Recorder<'a> {
@@ -60,6 +64,22 @@ impl Source for Recorder<'_> {
     fn lines(&self, path: &str, wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>, Errno> {
         let answer = self.source.lines(path, wanted);
         self.note(Op::Read, path, answer, |kept| Answer::Data(kept.clone()))
+    }
+
+    /// Only initramfs images are opened. What [`image::read`] finds in one is remembered; of
+    /// what it does not understand the beginning, which it does not understand either.
+    fn open(&self, path: &str) -> Result<Box<dyn Read + '_>, Errno> {
+        let answer = self.source.open(path).and_then(|mut opened| {
+            let mut start = Vec::new();
+            // Who cannot read an image cannot read its beginning.
+            (&mut opened).take(BEGINNING).read_to_end(&mut start).map_err(|_| Errno::EIO)?;
+            match image::read(start.chain(opened)) {
+                Ok(image) => image.to_bytes().map_err(|_| Errno::EIO),
+                Err(_) => Ok(start),
+            }
+        });
+        let kept = self.note(Op::Read, path, answer, |bytes| Answer::Data(bytes.clone()))?;
+        Ok(Box::new(Cursor::new(kept)))
     }
 
     fn link(&self, path: &str) -> Result<String, Errno> {

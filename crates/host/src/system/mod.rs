@@ -7,6 +7,7 @@
 //! | `processor` | the processor and KVM |
 //! | `kernels` | the installed kernels: configurations and modules |
 //! | `boot` | modules and framebuffers at boot |
+//! | `image` | what is inside the initramfs image |
 //! | `log` | the kernel's log |
 //! | `memory` | hugepages, locked memory |
 //! | `software` | QEMU, libvirt, AppArmor, SELinux |
@@ -14,6 +15,7 @@
 mod boot;
 mod distribution;
 mod firmware;
+mod image;
 mod kernels;
 pub(crate) mod log;
 mod memory;
@@ -27,12 +29,14 @@ use crate::ask::Asker;
 /// Reads all of it; asks programs only if `programs`.
 pub(crate) fn read(ask: &mut Asker<'_>, devices: &[Device], programs: bool) -> System {
     let tools = distribution::tools(ask);
+    let mut boot = boot::read(ask, &tools);
+    boot.image = image::read(ask, &boot);
     System {
         distribution: distribution::read(ask),
         firmware: firmware::read(ask),
         processor: processor::read(ask),
         kernels: kernels::read(ask, devices),
-        boot: boot::read(ask, &tools),
+        boot,
         tools,
         log: log::read(ask),
         memory: memory::read(ask),

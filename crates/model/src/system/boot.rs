@@ -1,5 +1,6 @@
 //! What happens at boot: which modules are loaded, when, with which options.
 
+use passthru_formats::image::Image;
 use passthru_formats::initramfs::Assignment;
 use passthru_formats::iomem::BootFramebuffer;
 use passthru_formats::modprobe::Command;
@@ -53,6 +54,15 @@ pub enum Oddity {
     Blanks(String, Assignment),
 }
 
+/// The initramfs image of the kernel that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitramfsImage {
+    /// Where it is, or where it was looked for: the first place of several.
+    pub path: String,
+    /// What is inside.
+    pub inside: Fact<Image>,
+}
+
 /// What happens at boot.
 #[derive(Debug, Clone, Default)]
 pub struct Boot {
@@ -65,6 +75,9 @@ pub struct Boot {
     pub hooks: Vec<String>,
     /// What initramfs-tools puts in (`MODULES` of initramfs.conf(5)): `most`, `dep`, `list`.
     pub initramfs_modules: Fact<String>,
+    /// The image the running kernel booted with; not opened where nothing in the other fields is
+    /// about VFIO, because it takes long.
+    pub image: Option<InitramfsImage>,
     /// What does not do what it says.
     pub oddities: Vec<Oddity>,
     /// Loaded modules (`/proc/modules`), the last loaded first.

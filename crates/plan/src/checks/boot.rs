@@ -9,6 +9,7 @@ use passthru_model::system::{System, Tool};
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Unseen, Verdict, When};
 
 use super::claims::claims;
+use super::image;
 use super::processor::running;
 use super::{Ask, Check, Host, Subject, evidence, not_known, remedy};
 use crate::uses::is_vfio_driver;
@@ -82,8 +83,14 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
             .command(format!("passthru bind {}", device.address)),
         )
     } else {
+        let early = image::inside(&system.boot).filter(|(_, image)| {
+            image.modules.contains(&name) && !image.modules.contains("vfio_pci") && image.unopened.is_none()
+        });
         let why = if !loaded && !vfio_builtin {
             "nothing loads vfio-pci: options do not".to_owned()
+        } else if let (Some((path, _)), false) = (early, vfio_builtin) {
+            evidence.push(Evidence::new(path, format!("{name} is in it, vfio_pci is not")));
+            format!("{name} is in the initramfs and loaded there, vfio-pci is not")
         } else {
             loaded_before(system, device, &name, &mut evidence)
         };

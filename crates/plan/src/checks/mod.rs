@@ -18,12 +18,14 @@
 //! | `kernel` | configuration and modules of every installed kernel |
 //! | `parameters` | the kernel's command line |
 //! | `boot` | which driver wins at boot, the boot's framebuffer, identical cards |
+//! | `image` | the initramfs image against the files it is made from |
 //! | `claims` | nothing: which devices vfio-pci is told to take at boot |
 
 mod boot;
 mod claims;
 mod device;
 mod groups;
+mod image;
 mod iommu;
 mod kernel;
 mod log;
@@ -150,6 +152,7 @@ const LISTS: &[&[Check]] = &[
     kernel::CHECKS,
     parameters::CHECKS,
     boot::CHECKS,
+    image::CHECKS,
     groups::CHECKS,
     device::CHECKS,
     uses::CHECKS,
@@ -162,6 +165,19 @@ const LISTS: &[&[Check]] = &[
 /// All checks, in the order in which they are asked.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     LISTS.iter().copied().flatten()
+}
+
+/// All checks under the subject they belong to, as people look for them.
+#[must_use]
+pub fn by_subject() -> Vec<(Subject, Vec<&'static Check>)> {
+    let mut subjects: Vec<(Subject, Vec<&'static Check>)> = Vec::new();
+    for check in all() {
+        match subjects.iter_mut().find(|(subject, _)| *subject == check.subject) {
+            Some((_, checks)) => checks.push(check),
+            None => subjects.push((check.subject, vec![check])),
+        }
+    }
+    subjects
 }
 
 /// The check of this id.
