@@ -224,6 +224,7 @@ fn has_other_generator(system: &passthru_model::System) -> bool {
 fn harmful(host: &Host<'_>) -> Verdict {
     let system = &host.snapshot.system;
     let active = host.snapshot.iommu_active();
+    let named = super::iommu::switched_off_by(host);
     let claims = claims(host);
     let remove = |parameter: &Parameter<'_>| remedy::remove_parameters(system, parameter.raw);
     let verdict = each(host, "no parameter stands in the way", |parameters| {
@@ -254,6 +255,8 @@ fn harmful(host: &Host<'_>) -> Verdict {
             } else if (parameter.is("intel_iommu") || parameter.is("amd_iommu") || parameter.is("iommu"))
                 && parameter.parts().any(|part| part == "off")
                 && !active
+                // The cause of the error is not said again as a warning.
+                && named != Some(parameter.raw)
             {
                 warn(
                     format!("{} switches the IOMMU off", parameter.raw),

@@ -102,20 +102,23 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
 /// Edits a file in place: the line of a GRUB default, or the only line.
 fn edit(remedy: Remedy, file: &str, add: &str, remove: &str) -> Remedy {
     let grub = file.ends_with("grub");
-    let mut commands = Vec::new();
+    // One sed for all, so that what it saves is the file as it was.
+    let mut script = String::new();
     for word in remove.split(' ').filter(|w| !w.is_empty()) {
         let word = escape(word);
         let line = if grub { "/^GRUB_CMDLINE_LINUX/ " } else { "" };
-        commands
-            .push(format!("sed -i.bak -E '{line}s/(^|[ \"'\\''=])({word})( |\"|'\\''|$)/\\1\\3/' {file}"));
+        script += &format!(" -e '{line}s/(^|[ \"'\\''=])({word})( |\"|'\\''|$)/\\1\\3/'");
     }
-    if !add.is_empty() {
-        commands.push(if grub {
-            // A line of its own is read like a shell's, whatever quotes the first one has.
-            format!("echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {add}\"' >> {file}")
-        } else {
-            format!("sed -i.bak '1 s/$/ {add}/' {file}")
-        });
+    if !add.is_empty() && !grub {
+        script += &format!(" -e '1 s/$/ {add}/'");
+    }
+    let mut commands = Vec::new();
+    if !script.is_empty() {
+        commands.push(format!("sed -i.bak -E{script} {file}"));
+    }
+    if !add.is_empty() && grub {
+        // A line of its own is read like a shell's, whatever quotes the first one has.
+        commands.push(format!("echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX {add}\"' >> {file}"));
     }
     remedy.commands(commands)
 }
@@ -197,7 +200,7 @@ mod tests {
                 "",
                 &[Tool::UpdateGrub, Tool::GrubMkconfig][..],
                 &[
-                    "sed -i.bak -E '/^GRUB_CMDLINE_LINUX/ s/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' /etc/default/grub",
+                    "sed -i.bak -E -e '/^GRUB_CMDLINE_LINUX/ s/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' /etc/default/grub",
                     "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX a=1\"' >> /etc/default/grub",
                     "update-grub",
                 ][..],

@@ -19,6 +19,7 @@ mod remapping;
 mod tests;
 mod width;
 
+pub(super) use off::word as switched_off_by;
 use passthru_formats::cpuinfo::CpuInfo;
 use passthru_model::system::firmware::{Firmware, TABLES, UNITS};
 use passthru_model::{Fact, Snapshot, Unseen, Verdict};

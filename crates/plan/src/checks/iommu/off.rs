@@ -121,6 +121,12 @@ fn in_firmware(host: &Host<'_>) -> Verdict {
     .into()
 }
 
+/// The word on the command line that `iommu-kernel` names as the cause.
+pub(in crate::checks) fn word<'a>(host: &Host<'a>) -> Option<&'a str> {
+    let (Ok(units), Ok(tables)) = (units(host), tables(host)) else { return None };
+    units.is_empty().then(|| switched_off(command_line(host), tables)).flatten()
+}
+
 fn in_kernel(host: &Host<'_>) -> Verdict {
     let units = match units(host) {
         Ok(units) => units,
