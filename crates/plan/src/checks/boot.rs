@@ -6,9 +6,11 @@ use passthru_formats::modules;
 use passthru_model::system::boot::{NamedModule, Oddity, Stage};
 use passthru_model::system::kernels::Presence;
 use passthru_model::system::{System, Tool};
-use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Unseen, Verdict, When};
+use passthru_model::{
+    Device, Evidence, Fact, Finding, Reason, Remedy, Severity, Snapshot, Unseen, Verdict, When,
+};
 
-use super::claims::claims;
+use super::claims::{COMMAND_LINE, claims};
 use super::image;
 use super::processor::running;
 use super::{Ask, Check, Host, Subject, evidence, not_known, remedy};
@@ -47,6 +49,20 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
     };
     let mut evidence = vec![Evidence::new(&claim.place, format!("ids: {}", claim.text))];
     let vfio_builtin = running(host).and_then(|kernel| kernel.module("vfio_pci")) == Some(Presence::Builtin);
+    if vfio_builtin && claim.place != COMMAND_LINE {
+        evidence
+            .extend(running(host).map(|k| Evidence::new(k.path("modules.builtin"), "vfio_pci is built in")));
+        evidence.push(Evidence::new(device.attribute("driver"), driver.unwrap_or("none")));
+        return Verdict::from(Finding {
+            severity: Severity::Warning,
+            summary: "vfio-pci is built into this kernel, and what modprobe.d says of it is never read"
+                .into(),
+            evidence,
+            consequence:
+                "The ids have no effect: options of what is built in come from the command line only.".into(),
+            remedy: remedy::add_parameters(system, &format!("vfio-pci.ids={}", claim.text)),
+        });
+    }
     let loaded = snapshot.drivers.known().is_some_and(|names| names.iter().any(|name| name == "vfio-pci"));
     let Some(driver) = driver else {
         evidence.push(Evidence::new(device.attribute("driver"), "none"));
@@ -297,6 +313,10 @@ fn boot_framebuffer(host: &Host<'_>, device: &Device) -> Verdict {
     })
 }
 
+fn on_vfio(device: &&Device) -> bool {
+    device.driver.known().is_some_and(|driver| is_vfio_driver(driver))
+}
+
 fn identical_twins(host: &Host<'_>, device: &Device) -> Verdict {
     let snapshot: &Snapshot = host.snapshot;
     let id = match &device.id {
@@ -323,10 +343,16 @@ fn identical_twins(host: &Host<'_>, device: &Device) -> Verdict {
             return Verdict::Pass(format!("{} fits no other device", claim.text));
         }
         let names: Vec<String> = twins.iter().map(|twin| twin.address.to_string()).collect();
+        // What a VM has, or nobody could look at, is nothing the host loses.
+        let by_host = |reason: Option<Reason>| !matches!(reason, None | Some(Reason::Held | Reason::NotSeen));
         let needed = |twin: &&Device| {
-            twin.boot_vga == Fact::Known(true)
-                || host.uses.device(twin.address).iter().any(|used| used.blocks.is_some())
+            !on_vfio(twin)
+                && (twin.boot_vga == Fact::Known(true)
+                    || host.uses.device(twin.address).iter().any(|used| by_host(used.blocks)))
         };
+        if on_vfio(&device) && twins.iter().all(on_vfio) {
+            return Verdict::Pass(format!("all that {} fits are on vfio-pci", claim.text));
+        }
         let mut all: Vec<Evidence> = evidence(&claim.place, format!("ids: {}", claim.text));
         all.extend::<Vec<_>>(places(&twins));
         let narrow = "an id with subsystem ids (VENDOR:DEVICE:SUBVENDOR:SUBDEVICE) where they differ";

@@ -7,6 +7,9 @@ use passthru_model::{Device, Fact, Unseen};
 
 use super::{Host, unseen};
 
+/// Where the command line stands, as a claim's place.
+pub(super) const COMMAND_LINE: &str = "/proc/cmdline";
+
 /// One id that vfio-pci is told to take.
 pub(super) struct Claim {
     /// The file, with the line where it has several.
@@ -67,9 +70,9 @@ pub(super) fn claims(host: &Host<'_>) -> Claims {
     match &snapshot.command_line {
         Fact::Known(text) => {
             let of = cmdline::parse(text).filter(|parameter| parameter.is("vfio-pci.ids"));
-            lists.extend(of.map(|parameter| ("/proc/cmdline".to_owned(), parameter.value.unwrap_or(""))));
+            lists.extend(of.map(|parameter| (COMMAND_LINE.to_owned(), parameter.value.unwrap_or(""))));
         }
-        other => claims.unseen.extend(unseen(other, "/proc/cmdline")),
+        other => claims.unseen.extend(unseen(other, COMMAND_LINE)),
     }
     let Some((place, ids)) = lists.pop() else { return claims };
     for (text, id) in dynamic_id::parse(ids) {
