@@ -197,6 +197,10 @@ fn steps(snapshot: &Snapshot, ways: &[Way<'_>], closed: &[&Lease], plan: &mut Pl
     for way in ways.iter().filter(moves) {
         if way.driver.is_some() {
             plan.steps.extend(set(way, &way.override_now, &way.driver));
+        } else if way.lease.is_some() && way.override_now.is_none() {
+            // It was lent by its override. That there is none now may be somebody's doing, or not
+            // be so: this step looks before it writes, and nothing has been changed yet.
+            plan.steps.push(Step::SetOverride { device: way.device.address, before: None, value: None });
         }
     }
     let aimed =

@@ -70,6 +70,14 @@ fn the_steps() {
     let lease = Lease { original_driver: None, original_override: None, ..lease };
     let plan = release(&lent(), Some(&lease), None, &[]).unwrap();
     assert_eq!(lines(&plan), [back[1], back[3], CLOSED]);
+    // It was bound by an override: that there is none may not be so, and is looked at first.
+    let kernel = lent();
+    kernel.with(|m| m.functions.get_mut(&address(DISK)).unwrap().driver_override = None);
+    let planned = lines(&release(&kernel, Some(&lease), None, &[]).unwrap());
+    assert_eq!(
+        planned,
+        ["echo > 01:00.0/driver_override", "echo 0000:01:00.0 > 01:00.0/driver/unbind", CLOSED]
+    );
 }
 
 #[test]
