@@ -283,7 +283,11 @@ pub(super) const TEXTS: &[Text] = &[
         "VMX not enabled (by BIOS) in MSR_IA32_FEAT_CTL on CPU {cpu#}",
         "arch/x86/kvm/vmx/vmx.c",
     ),
-    of("virtualization-off", "SVM disabled (by BIOS) in MSR_VM_CR on CPU {cpu#}", "arch/x86/kvm/svm/svm.c"),
+    of(
+        "virtualization-off",
+        "SVM disabled (by BIOS) in MSR_VM_CR",
+        "arch/x86/kernel/cpu/amd.c, 6.7 and later; arch/x86/kvm/svm/svm.c, 6.3 to 6.6, with the CPU's number",
+    ),
     of("virtualization-none", "kvm: no hardware support", "arch/x86/kvm/x86.c, before 6.3"),
     of("virtualization-none", "VMX not supported by CPU {cpu#}", "arch/x86/kvm/vmx/vmx.c"),
     of("virtualization-none", "SVM not supported by CPU {cpu#}", "arch/x86/kvm/svm/svm.c"),

@@ -109,10 +109,12 @@ pub(super) const CHECKS: &[Check] = &[
          processor can do it and the firmware forbids it. A full power-off, not only a reboot, may be needed for the \
          setting to hold.",
         &["arch/x86/kernel/cpu/feat_ctl.c, init_ia32_feat_ctl", "arch/x86/kvm/svm/svm.c"]),
-    log!("virtualization-none", host, Warning, Hardware "Use a processor with VT-x or AMD-V; in a virtual machine, switch on nested virtualization",
-        "`kvm: no hardware support`, `VMX not supported by CPU 0`: what the processor shows to the kernel has no \
-         virtualization. In a virtual machine the host hides it unless nested virtualization is on.",
-        &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c"]),
+    log!("virtualization-none", host, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
+        "`kvm: no hardware support`, `VMX not supported by CPU 0`, `SVM not supported by CPU 0`: the kernel does not see \
+         virtualization in the processor. Where the firmware switched it off, newer kernels hide it from KVM, so this text \
+         comes in that case too. In a virtual machine the host hides it unless nested virtualization is on. Only a \
+         processor whose data sheet names neither VT-x nor AMD-V cannot do it at all.",
+        &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c", "arch/x86/kernel/cpu/amd.c, init_amd"]),
     log!("vfio-ids", host, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
         "`vfio_pci: invalid id string \"10de-1284\"`: the kernel passed over a word of `vfio-pci.ids=`, so that device stays \
          on its host driver. Four hexadecimal digits, a colon, four more; `lspci -nn` shows them in brackets.",

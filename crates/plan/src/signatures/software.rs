@@ -180,9 +180,9 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "virtualization-none",
         "cpu-virtualization",
         &["kvm", "log-virtualization-none"],
-        "the processor has no virtualization",
-        "The processor does not offer VT-x or AMD-V: it cannot, the firmware hides it, or this is a virtual \
-         machine without nested virtualization.",
+        "the processor shows no virtualization",
+        "The processor does not offer VT-x or AMD-V: mostly the firmware has switched it off; else this is a virtual \
+         machine without nested virtualization, or the processor cannot.",
     ),
     of(
         "lockdown",

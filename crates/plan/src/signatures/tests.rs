@@ -456,6 +456,9 @@ const QUOTED: &[(u8, &str, &str, Option<&str>)] = &[
         Some("0000:0b:00.0"),
     ),
     (0, "kvm: disabled by bios", "virtualization-off", None),
+    (0, "[    0.317] SVM disabled (by BIOS) in MSR_VM_CR", "virtualization-off", None),
+    (0, "kvm_amd: SVM disabled (by BIOS) in MSR_VM_CR on CPU 17", "virtualization-off", None),
+    (0, "kvm_amd: SVM not supported by CPU 1", "virtualization-none", None),
     (0, "Could not access KVM kernel module: Permission denied", "kvm-denied", None),
     (
         0,
