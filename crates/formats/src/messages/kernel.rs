@@ -302,9 +302,51 @@ pub(super) const TEXTS: &[Text] = &[
         "apparmor=\"DENIED\" operation=\"{operation}\" {*}name=\"/dev/vfio/{node}\"",
         "security/apparmor/audit.c, audit_pre",
     ),
+    // Programs in a machine's profile are refused much that they do well without (certificates,
+    // /proc, /sys): devices, firmware, ROMs and disks are what a machine cannot start without.
     of(
         "apparmor-denied",
-        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path}\"",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"/dev/{path}\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"/var/lib/libvirt/images/{path}\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.rom\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.bin\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.fd\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.qcow2\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.img\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.raw\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.iso\"",
         "security/apparmor/audit.c, audit_pre",
     ),
     of(
