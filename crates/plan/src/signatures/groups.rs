@@ -69,8 +69,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "firmware-mapping",
         &["firmware-regions"],
         "the kernel refuses the group",
-        "The group could not be put into the container: as a rule the firmware demands a fixed mapping for one \
-         of its devices, and the kernel's log says `Firmware has requested this device have a 1:1 IOMMU mapping`.",
+        "The group could not be put into the container, or the device not be given to iommufd: as a rule the firmware \
+         demands a fixed mapping for it or one of its group, and the kernel's log says `Firmware has requested this device have a 1:1 IOMMU mapping`.",
     ),
     of(
         "container-refused",
@@ -101,6 +101,13 @@ pub(super) const SIGNATURES: &[Signature] = &[
         &["companions"],
         "the group is in another container",
         "Another process, or this one under another address space, has the group already.",
+    ),
+    of(
+        "iommufd-busy",
+        "companions",
+        &["held", "host-driver-at-boot"],
+        "the group is in use",
+        "iommufd takes a device only if no other of its IOMMU group is on a driver of the host or in another process.",
     ),
     of(
         "no-remapping",

@@ -33,6 +33,29 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "A group can be opened once only, and a process has it: mostly another virtual machine.",
     ),
     of(
+        "cdev-missing",
+        "host-driver-at-boot",
+        &["kernel-config", "vfio-modules"],
+        "the device has no node for iommufd",
+        "It is not on a vfio driver, or the kernel was built without CONFIG_VFIO_DEVICE_CDEV and gives devices out by \
+         groups only.",
+    ),
+    of(
+        "cdev-refused",
+        "node-access",
+        &["held", "libvirt-device-acl", "apparmor", "selinux"],
+        "the device's node could not be opened",
+        "The user QEMU runs as may not open the node in /dev/vfio/devices, or another process has the device or its \
+         group; QEMU does not say which error it was.",
+    ),
+    of(
+        "iommufd-missing",
+        "vfio-modules",
+        &["kernel-config"],
+        "iommufd is not there",
+        "The module iommufd is not loaded, or the kernel was built without it (CONFIG_IOMMUFD).",
+    ),
+    of(
         "no-iommu-model",
         "vfio-modules",
         &[],
