@@ -56,7 +56,12 @@ const ALL: &[Program] = &[Program::Kernel, Program::Qemu, Program::Libvirt, Prog
 #[must_use]
 pub fn recognise(text: &str) -> Vec<Recognised> {
     let mut found: Vec<Recognised> = Vec::new();
-    for hit in messages::scan(&messages::clean(text), ALL) {
+    let text = messages::clean(text);
+    for hit in messages::scan(&text, ALL) {
+        // What comes to an end does not hang.
+        if hit.text.name == "dracut-hang" && text.lines().skip(hit.line).any(ends_pre_udev) {
+            continue;
+        }
         let Some(signature) = signatures::by_name(hit.text.name) else { continue };
         let goes_on = found.last().is_some_and(|last| {
             last.signature == signature && hit.device.is_none() && hit.line - last.line_number <= 1
@@ -66,6 +71,11 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
         }
     }
     found
+}
+
+/// Whether systemd says that dracut's hook is done (`Started` before 246, `Finished` since).
+fn ends_pre_udev(line: &str) -> bool {
+    line.contains("pre-udev hook") && (line.contains("Finished ") || line.contains("Started "))
 }
 
 fn of(hit: Hit, signature: &'static Signature) -> Recognised {
@@ -244,6 +254,15 @@ mod tests {
             [("iommu-kernel", Some(true)), ("iommu-firmware", None), ("no-iommu", Some(false))]
         );
         assert!(causes(&found[0], &snapshot, &[]).iter().all(|cause| cause.is_here().is_none()));
+    }
+
+    #[test]
+    fn a_hook_that_ended_does_not_hang() {
+        let start = "Starting dracut-pre-udev.service - dracut pre-udev hook...\n";
+        let end = "Finished dracut-pre-udev.service - dracut pre-udev hook.\n";
+        assert_eq!(recognise(start).len(), 1);
+        assert_eq!(recognise(&format!("{start}{end}")), []);
+        assert_eq!(recognise(&format!("{end}{start}")).len(), 1);
     }
 
     #[test]

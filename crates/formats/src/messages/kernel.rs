@@ -170,6 +170,7 @@ pub(super) const TEXTS: &[Text] = &[
         "{device}: AMD-Vi: Event logged [IO_PAGE_FAULT domain={domain%} address={address%}",
         "drivers/iommu/amd/iommu.c, 4.13 and later",
     ),
+    of("iommu-timeout", "Completion-Wait loop timed out", "drivers/iommu/amd/iommu.c, wait_on_sem"),
     // Memory.
     of(
         "memlock",
@@ -245,13 +246,13 @@ pub(super) const TEXTS: &[Text] = &[
     of("vfio-ids", "vfio_pci: invalid id string \"{id}\"", "drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids"),
     of(
         "vfio-denylist",
-        "exists in vfio-pci device denylist, driver probing disallowed.",
+        "{device}: {vendor%}:{product%} exists in vfio-pci device denylist, driver probing disallowed.",
         "drivers/vfio/pci/vfio_pci.c, vfio_pci_is_denylisted",
     ),
     of(
         "noiommu-mode",
         "Adding kernel taint for vfio-noiommu group on device",
-        "drivers/vfio/group.c, vfio_noiommu_group_alloc",
+        "drivers/vfio/group.c, vfio_group_find_or_alloc",
     ),
     of(
         "noiommu-mode",

@@ -280,7 +280,12 @@ pub(super) const TEXTS: &[Text] = &[
     of("no-vfio-device", "Device 'vfio-pci' not found", "qdev-monitor.c, before 1.6"),
     of("kvm-missing", "Could not access KVM kernel module: No such file or directory", "accel/kvm/kvm-all.c"),
     of("kvm-denied", "Could not access KVM kernel module: Permission denied", "accel/kvm/kvm-all.c"),
-    of("kvm-busy", "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy", "accel/kvm/kvm-all.c"),
+    of(
+        "kvm-busy",
+        "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy",
+        "accel/kvm/kvm-all.c, older versions",
+    ),
+    of("kvm-busy", "ioctl(KVM_CREATE_VM) failed: Device or resource busy", "accel/kvm/kvm-all.c"),
     of("guest-memory", "cannot set up guest memory '{memory}': Cannot allocate memory", "softmmu/physmem.c"),
     of(
         "hugepages-short",

@@ -140,6 +140,14 @@ pub(super) const SIGNATURES: &[Signature] = &[
          sent some, or a guest driver gone wrong.",
     ),
     of(
+        "iommu-timeout",
+        "broken-reset",
+        &["power-state", "log-iommu-timeout"],
+        "the IOMMU waits in vain for a device",
+        "AMD's IOMMU asked a device to forget translations and got no answer: mostly one that hangs after a reset \
+         or is without power.",
+    ),
+    of(
         "dma-fault",
         "log-dma-fault",
         &["firmware-regions", "power-state"],

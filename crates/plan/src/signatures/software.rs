@@ -255,8 +255,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "initramfs-module",
         "vfio-modules",
         &["vfio-virqfd"],
-        "the initramfs asks for a module this kernel lacks",
-        "A list of modules names one that this kernel has built in, or not at all.",
+        "a list asks for a module this kernel lacks",
+        "A list of modules, for the initramfs or in modules-load.d, names one that this kernel has built in, or not at all.",
     ),
     of(
         "module-missing",
@@ -300,9 +300,10 @@ pub(super) const SIGNATURES: &[Signature] = &[
     of(
         "bind-io-error",
         "new-id",
-        &["no-iommu", "bridge"],
+        &["no-iommu", "bridge", "virtual-functions", "held"],
         "the kernel refuses what was written",
-        "The write failed in the driver; for new_id it means the same id or a device that could not be bound.",
+        "The write failed in the driver; for new_id it means the same id or a device that could not be bound. dash and \
+         busybox say `I/O error` whatever the kernel's error was: in bash the same line names it.",
     ),
     of(
         "bind-no-device",

@@ -119,6 +119,22 @@ const QUOTED: &[(u8, &str, &str, Option<&str>)] = &[
     (2, "Intel-IOMMU: enabled", "iommu-parameter-read", None),
     (4, "dracut-install: Failed to find module 'vfio_virqfd'", "virqfd-gone", None),
     (4, "==> ERROR: module not found: 'vfio_virqfd'", "virqfd-gone", None),
+    (4, "==> ERROR: module not found: `vfio_virqfd'", "virqfd-gone", None),
+    (4, "==> ERROR: module not found: `vfio_pcix'", "initramfs-module", None),
+    (0, "systemd-modules-load[233]: Failed to find module 'vfio_pcix'", "initramfs-module", None),
+    (0, "ioctl(KVM_CREATE_VM) failed: Device or resource busy", "kvm-busy", None),
+    (
+        0,
+        "internal error: cannot load AppArmor profile 'libvirt-91916cbc-63e6-437c-9932-4ce813b079d2'",
+        "apparmor-profile",
+        None,
+    ),
+    (
+        25,
+        "vfio-pci 0000:3d:00.0: 8086:37c8 exists in vfio-pci device denylist, driver probing disallowed.",
+        "vfio-denylist",
+        Some("0000:3d:00.0"),
+    ),
     (
         4,
         "dracut: WARNING: <key>+=\" <values> \": <values> should have surrounding white spaces!",
