@@ -10,8 +10,10 @@ use crate::scalar::bare_hex_u64;
 
 /// Names of the ranges a framebuffer of the boot holds: the one sysfb keeps for simpledrm
 /// and simplefb (`drivers/firmware/sysfb_simplefb.c`), and the drivers' own
-/// (`drivers/video/fbdev/{efifb,vesafb,simplefb}.c`).
-const FRAMEBUFFERS: [&str; 5] = ["BOOTFB", "efifb", "vesafb", "simplefb", "simple-framebuffer"];
+/// (`drivers/video/fbdev/{efifb,vesafb,simplefb}.c`, and since 6.16
+/// `drivers/gpu/drm/sysfb/{simpledrm,efidrm,vesadrm}.c`).
+const FRAMEBUFFERS: [&str; 8] =
+    ["BOOTFB", "efifb", "vesafb", "simplefb", "simple-framebuffer", "simpledrm", "efidrm", "vesadrm"];
 
 /// A framebuffer of the boot in the memory of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +116,16 @@ mod tests {
             .collect();
         let found = boot_framebuffers(hidden.as_bytes()).unwrap();
         assert_eq!((found[0].device, found[0].range), (Some("0000:01:00.0".parse().unwrap()), None));
+    }
+
+    #[test]
+    fn drivers_of_the_drm_kind() {
+        for name in ["efidrm", "vesadrm", "simpledrm"] {
+            let text = format!("c0000000-cfffffff : 0000:01:00.0\n  c0000000-c02fffff : {name}\n");
+            let found = boot_framebuffers(text.as_bytes()).unwrap();
+            assert_eq!(found.len(), 1, "{name}");
+            assert_eq!(found[0].device, "0000:01:00.0".parse().ok());
+        }
     }
 
     #[test]

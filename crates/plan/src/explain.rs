@@ -56,7 +56,12 @@ const ALL: &[Program] = &[Program::Kernel, Program::Qemu, Program::Libvirt, Prog
 #[must_use]
 pub fn recognise(text: &str) -> Vec<Recognised> {
     let mut found: Vec<Recognised> = Vec::new();
-    for hit in messages::scan(&messages::clean(text), ALL) {
+    let text = messages::clean(text);
+    for hit in messages::scan(&text, ALL) {
+        // What comes to an end does not hang.
+        if hit.text.name == "dracut-hang" && text.lines().skip(hit.line).any(ends_pre_udev) {
+            continue;
+        }
         let Some(signature) = signatures::by_name(hit.text.name) else { continue };
         let goes_on = found.last().is_some_and(|last| {
             last.signature == signature && hit.device.is_none() && hit.line - last.line_number <= 1
@@ -66,6 +71,11 @@ pub fn recognise(text: &str) -> Vec<Recognised> {
         }
     }
     found
+}
+
+/// Whether systemd says that dracut's hook is done (`Started` before 246, `Finished` since).
+fn ends_pre_udev(line: &str) -> bool {
+    line.contains("pre-udev hook") && (line.contains("Finished ") || line.contains("Started "))
 }
 
 fn of(hit: Hit, signature: &'static Signature) -> Recognised {
@@ -88,12 +98,18 @@ pub struct Cause<'a> {
     /// What it says of this host, or of the devices the text is about; empty where it was not
     /// asked, which is not a pass.
     pub judged: Vec<&'a Judged>,
+    /// For a cause that is an address without a device: the address, and whether a device of
+    /// this host has it. No check is asked for that, as the message alone says which address.
+    pub address: Option<(Address, bool)>,
 }
 
 impl Cause<'_> {
     /// Whether the host has it: yes, no, or nobody could say.
     #[must_use]
     pub fn is_here(&self) -> Option<bool> {
+        if let Some((_, there)) = self.address {
+            return Some(!there);
+        }
         let says = |is: fn(&Verdict) -> bool| self.judged.iter().any(|one| is(&one.verdict));
         if says(|v| matches!(v, Verdict::Found(_))) {
             return Some(true);
@@ -109,7 +125,14 @@ impl Cause<'_> {
 pub fn causes<'a>(one: &Recognised, snapshot: &Snapshot, judged: &'a [Judged]) -> Vec<Cause<'a>> {
     let devices = one.devices(snapshot);
     let about = |judged: &&Judged| judged.device.is_none_or(|d| devices.is_empty() || devices.contains(&d));
-    let of = |id| Cause { id, judged: judged.iter().filter(|j| j.id == id).filter(about).collect() };
+    let of = |id| Cause {
+        id,
+        judged: judged.iter().filter(|j| j.id == id).filter(about).collect(),
+        address: one
+            .device
+            .filter(|_| id == "device-moved")
+            .map(|device| (device, snapshot.device(device).is_some())),
+    };
     let mut causes: Vec<Cause<'a>> = one.signature.ids().map(of).collect();
     causes.sort_by_key(|cause| match cause.is_here() {
         Some(true) => 0,
@@ -122,12 +145,16 @@ pub fn causes<'a>(one: &Recognised, snapshot: &Snapshot, judged: &'a [Judged]) -
 /// Why a virtual machine failed: what is known in its program's error output and in the kernel's
 /// log of that time, each once, the likeliest reason last. The kernel's word stands after the
 /// program's, which mostly only passes on an error number, unless it is a mere note; of the
-/// kernel's only what names one of the devices or none.
+/// kernel's only what names one of the devices or none. What names none may be about anything
+/// on the host: it stands after the program's only where the two have a cause in common.
 #[must_use]
 pub fn reasons(program: &str, kernel: &str, devices: &[Address]) -> Vec<Recognised> {
-    let ours = |one: &Recognised| one.device.is_none_or(|device| devices.contains(&device));
+    let ours = |one: &Recognised| {
+        one.device.is_none_or(|device| devices.contains(&device)) && !is_of_libvirts_machine(one)
+    };
     // The first error is the cause of the ones after it.
     let (said, logged) = (recognise(program), recognise(kernel));
+    let may_cause: Vec<&str> = said.iter().flat_map(|one| one.signature.ids()).collect();
     let by_kernel = logged.into_iter().filter(|one| one.program == Program::Kernel && ours(one));
     let mut all: Vec<Recognised> = Vec::new();
     for one in by_kernel.chain(said) {
@@ -137,6 +164,9 @@ pub fn reasons(program: &str, kernel: &str, devices: &[Address]) -> Vec<Recognis
     }
     let rank = |one: &Recognised| match one.program {
         Program::Kernel if is_note(one.signature) => 0,
+        Program::Kernel if one.device.is_none() && !one.signature.ids().any(|id| may_cause.contains(&id)) => {
+            0
+        }
         Program::Kernel => 2,
         _ => 1,
     };
@@ -144,6 +174,16 @@ pub fn reasons(program: &str, kernel: &str, devices: &[Address]) -> Vec<Recognis
     all.reverse();
     all.sort_by_key(rank);
     all
+}
+
+/// Whether a security module refused something to one of libvirt's machines: they run under
+/// profiles of their own, under which what we start never runs.
+fn is_of_libvirts_machine(one: &Recognised) -> bool {
+    match one.signature.name {
+        "apparmor-denied" => one.text.contains("profile=\"libvirt-"),
+        "selinux-denied" => one.text.contains("svirt"),
+        _ => false,
+    }
 }
 
 /// Whether a text of the kernel's is no trouble by itself.
@@ -181,6 +221,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_kernel_says_of_anything_is_no_reason() {
+        let qemu = "vfio 0000:01:00.0: group 1 is not viable\n";
+        let hung = "INFO: task tee:14093 blocked for more than 120 seconds.\n";
+        assert_eq!(names(qemu, hung), ["task-hung", "group-not-viable"]);
+        let map = "VFIO_MAP_DMA failed: Cannot allocate memory\n";
+        let limit = "vfio_pin_pages_remote: RLIMIT_MEMLOCK (65536) exceeded\n";
+        assert_eq!(names(map, limit), ["memlock-map", "memlock"]);
+        assert_eq!(names(qemu, limit), ["memlock", "group-not-viable"]);
+        // Another machine's trouble with its profile.
+        let denied = "Could not open '/dev/vfio/13': Permission denied\n";
+        let profile = |name| {
+            format!("apparmor=\"DENIED\" operation=\"open\" profile=\"{name}\" name=\"/dev/vfio/13\" pid=1\n")
+        };
+        assert_eq!(names(denied, &profile("libvirt-7d3f1c92")), ["node-denied"]);
+        assert_eq!(names(denied, &profile("qemu")), ["node-denied", "apparmor-denied"]);
+    }
+
+    #[test]
     fn causes_that_are_here_stand_first() {
         let found = recognise("vfio 0000:01:00.0: no iommu_group found: No such file or directory");
         let snapshot = checks::testing::host_with(|_| {});
@@ -196,5 +254,23 @@ mod tests {
             [("iommu-kernel", Some(true)), ("iommu-firmware", None), ("no-iommu", Some(false))]
         );
         assert!(causes(&found[0], &snapshot, &[]).iter().all(|cause| cause.is_here().is_none()));
+    }
+
+    #[test]
+    fn a_hook_that_ended_does_not_hang() {
+        let start = "Starting dracut-pre-udev.service - dracut pre-udev hook...\n";
+        let end = "Finished dracut-pre-udev.service - dracut pre-udev hook.\n";
+        assert_eq!(recognise(start).len(), 1);
+        assert_eq!(recognise(&format!("{start}{end}")), []);
+        assert_eq!(recognise(&format!("{end}{start}")).len(), 1);
+    }
+
+    #[test]
+    fn whether_an_address_has_a_device_is_seen() {
+        let mut snapshot = checks::testing::host_with(|_| {});
+        let found = recognise("vfio 0000:01:00.0: no such host device: No such file or directory");
+        assert_eq!(causes(&found[0], &snapshot, &[])[0].is_here(), Some(true));
+        snapshot.devices = vec![checks::testing::function("01:00.0")];
+        assert_eq!(causes(&found[0], &snapshot, &[])[0].is_here(), Some(false));
     }
 }

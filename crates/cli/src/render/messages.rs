@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use passthru_model::{Judged, Snapshot, Verdict};
-use passthru_plan::checks::by_id;
+use passthru_plan::checks::{Ask, by_id};
 use passthru_plan::explain::{Cause, Recognised, causes};
 
 use super::wrap;
@@ -60,6 +60,14 @@ fn say(
     colour: bool,
 ) -> io::Result<()> {
     let id = cause.id;
+    if let Some((address, there)) = cause.address {
+        let text = if there {
+            format!("no, {id}: a device has the address {address} now; `passthru list` shows which")
+        } else {
+            format!("yes, {id}: no device has the address {address} now; `passthru list` shows what is where")
+        };
+        return field(out, name, &text, width, colour);
+    }
     match cause.is_here() {
         Some(true) => {
             let mut name = name;
@@ -95,6 +103,8 @@ fn say(
                 .collect();
             let why = if by_id(id).is_none() {
                 "there is no check for it".to_owned()
+            } else if by_id(id).is_some_and(|check| matches!(check.ask, Ask::Never)) {
+                format!("it cannot be seen on a host; `passthru explain {id}` says where to look")
             } else if why.is_empty() {
                 "it is asked of a device that is named: `passthru check DEVICE`".to_owned()
             } else {

@@ -119,8 +119,13 @@ fn head(text: &str) -> Option<Head<'_>> {
     } else {
         let (named, name) = rest.split_once(": ").or_else(|| Some((rest.strip_suffix(':')?, "")))?;
         let named = named.trim_start_matches("Class ");
-        let class = class(named).or_else(|| classes::by_name(named))?;
-        (Some(class), name.trim_start())
+        // A class this table does not know is still a function: passed over, its lines would
+        // be read as the ones of the function before it.
+        let class = class(named).or_else(|| classes::by_name(named));
+        if class.is_none() && !may_name_a_class(named) {
+            return None;
+        }
+        (class, name.trim_start())
     };
     let behind = |key: &str| {
         let at = name.rfind(key)? + key.len();
@@ -129,6 +134,12 @@ fn head(text: &str) -> Option<Head<'_>> {
     let (revision, programming) = (behind("(rev "), behind("(prog-if "));
     let class = class.map(|class| Class::new(class.bits() | u32::from(programming.unwrap_or(0))));
     Some(Head { address, class, id: last_id(name).or_else(|| first_id(name)), name, revision })
+}
+
+/// Whether it can be the name of a class: they all begin with a capital or a digit (`3D
+/// controller`), which what programs log about a device does not.
+fn may_name_a_class(text: &str) -> bool {
+    text.len() <= CLASS_NAME && text.starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 /// The last `[8086:3e92]`.

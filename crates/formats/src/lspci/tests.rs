@@ -121,6 +121,30 @@ fn first_lines() {
     assert_eq!(config(&found.functions[1]).id().to_string(), "8086:3406");
 }
 
+/// What stands below it is its own, not that of the function before.
+#[test]
+fn a_class_nobody_knows_is_a_function() {
+    let found = listing(
+        "00:02.0 VGA compatible controller: Intel Corporation HD Graphics 530\n\tKernel driver in use: i915\n\
+         00:1f.5 Quantum controller: Intel Corporation Device [8086:a2a4]\n\tKernel driver in use: vfio-pci\n\
+         00:1f.6 FLASH memory: Intel Corporation Device\n\
+         00:1f.7 nvidia: said by some program\n",
+    );
+    let all: Vec<_> = found
+        .functions
+        .iter()
+        .map(|f| (f.address.short(), f.class.map(Class::code), f.driver.as_deref()))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("00:02.0".into(), Some(0x0300), Some("i915")),
+            ("00:1f.5".into(), None, Some("vfio-pci")),
+            ("00:1f.6".into(), Some(0x0501), None),
+        ]
+    );
+}
+
 #[test]
 fn groups_above_their_members() {
     let lines = listing(

@@ -33,12 +33,12 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "power-inaccessible",
         "{device}: Unable to change power state from {from} to {to}, device inaccessible",
-        "drivers/pci/pci.c, 5.17 and later",
+        "drivers/pci/pci.c, 5.19 and later",
     ),
     of(
         "power-inaccessible",
         "{device}: can't change power state from {from} to {to} (config space inaccessible)",
-        "drivers/pci/pci.c, 5.5 to 5.16",
+        "drivers/pci/pci.c, 5.5 to 5.18",
     ),
     of(
         "power-refused",
@@ -170,6 +170,7 @@ pub(super) const TEXTS: &[Text] = &[
         "{device}: AMD-Vi: Event logged [IO_PAGE_FAULT domain={domain%} address={address%}",
         "drivers/iommu/amd/iommu.c, 4.13 and later",
     ),
+    of("iommu-timeout", "Completion-Wait loop timed out", "drivers/iommu/amd/iommu.c, wait_on_sem"),
     // Memory.
     of(
         "memlock",
@@ -245,13 +246,13 @@ pub(super) const TEXTS: &[Text] = &[
     of("vfio-ids", "vfio_pci: invalid id string \"{id}\"", "drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids"),
     of(
         "vfio-denylist",
-        "exists in vfio-pci device denylist, driver probing disallowed.",
+        "{device}: {vendor%}:{product%} exists in vfio-pci device denylist, driver probing disallowed.",
         "drivers/vfio/pci/vfio_pci.c, vfio_pci_is_denylisted",
     ),
     of(
         "noiommu-mode",
         "Adding kernel taint for vfio-noiommu group on device",
-        "drivers/vfio/group.c, vfio_noiommu_group_alloc",
+        "drivers/vfio/group.c, vfio_group_find_or_alloc",
     ),
     of(
         "noiommu-mode",
@@ -283,7 +284,11 @@ pub(super) const TEXTS: &[Text] = &[
         "VMX not enabled (by BIOS) in MSR_IA32_FEAT_CTL on CPU {cpu#}",
         "arch/x86/kvm/vmx/vmx.c",
     ),
-    of("virtualization-off", "SVM disabled (by BIOS) in MSR_VM_CR on CPU {cpu#}", "arch/x86/kvm/svm/svm.c"),
+    of(
+        "virtualization-off",
+        "SVM disabled (by BIOS) in MSR_VM_CR",
+        "arch/x86/kernel/cpu/amd.c, 6.7 and later; arch/x86/kvm/svm/svm.c, 6.3 to 6.6, with the CPU's number",
+    ),
     of("virtualization-none", "kvm: no hardware support", "arch/x86/kvm/x86.c, before 6.3"),
     of("virtualization-none", "VMX not supported by CPU {cpu#}", "arch/x86/kvm/vmx/vmx.c"),
     of("virtualization-none", "SVM not supported by CPU {cpu#}", "arch/x86/kvm/svm/svm.c"),
@@ -298,9 +303,51 @@ pub(super) const TEXTS: &[Text] = &[
         "apparmor=\"DENIED\" operation=\"{operation}\" {*}name=\"/dev/vfio/{node}\"",
         "security/apparmor/audit.c, audit_pre",
     ),
+    // Programs in a machine's profile are refused much that they do well without (certificates,
+    // /proc, /sys): devices, firmware, ROMs and disks are what a machine cannot start without.
     of(
         "apparmor-denied",
-        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path}\"",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"/dev/{path}\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"/var/lib/libvirt/images/{path}\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.rom\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.bin\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.fd\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.qcow2\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.img\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.raw\"",
+        "security/apparmor/audit.c, audit_pre",
+    ),
+    of(
+        "apparmor-denied",
+        "apparmor=\"DENIED\" operation=\"{operation}\" {*}profile=\"libvirt-{*}\" name=\"{path*}.iso\"",
         "security/apparmor/audit.c, audit_pre",
     ),
     of(

@@ -103,6 +103,11 @@ pub(super) const TEXTS: &[Text] = &[
         "src/security/security_apparmor.c",
     ),
     of(
+        "apparmor-profile",
+        "cannot load AppArmor profile '{profile}'",
+        "src/security/security_apparmor.c, load_profile",
+    ),
+    of(
         "bind-failed",
         "Failed to add driver '{driver}' to driver_override interface of PCI device '{device}': {error*}",
         "src/util/virpci.c, virPCIDeviceBindWithDriverOverride",

@@ -174,6 +174,53 @@ pub(super) const TEXTS: &[Text] = &[
         "ailed to set group container: Device or resource busy",
         "hw/vfio/container-legacy.c",
     ),
+    // The same through iommufd (`-device vfio-pci,iommufd=…`).
+    of(
+        "container-refused",
+        "error bind device fd={fd#} to iommufd={iommufd#}: Operation not permitted",
+        "hw/vfio/iommufd.c, iommufd_cdev_connect_and_bind",
+    ),
+    of(
+        "iommufd-busy",
+        "error bind device fd={fd#} to iommufd={iommufd#}: Device or resource busy",
+        "hw/vfio/iommufd.c, iommufd_cdev_connect_and_bind",
+    ),
+    of(
+        "container-direct-mapping",
+        "error bind device fd={fd#} to iommufd={iommufd#}: Invalid argument",
+        "hw/vfio/iommufd.c, iommufd_cdev_connect_and_bind",
+    ),
+    of(
+        "container-invalid",
+        "[iommufd={iommufd#}] error attach {device} ({fd#}) to id={id#}: {error*}",
+        "hw/vfio/iommufd.c, iommufd_cdev_attach_ioas_hwpt",
+    ),
+    of("container-invalid", "Failed to allocate hwpt: {error*}", "backends/iommufd.c"),
+    of(
+        "cdev-missing",
+        "couldn't open directory {path*}/vfio-dev: No such file or directory",
+        "hw/vfio/iommufd.c, iommufd_cdev_getfd",
+    ),
+    of(
+        "cdev-refused",
+        "Failed to open /dev/vfio/devices/{node}",
+        "hw/vfio/iommufd.c, iommufd_cdev_getfd; the kernel's error is not said",
+    ),
+    of(
+        "iommufd-missing",
+        "Could not open '/dev/iommu': No such file or directory",
+        "util/osdep.c, by backends/iommufd.c",
+    ),
+    of(
+        "node-denied",
+        "Could not open '/dev/iommu': Permission denied",
+        "util/osdep.c, by backends/iommufd.c",
+    ),
+    of(
+        "node-cgroup",
+        "Could not open '/dev/iommu': Operation not permitted",
+        "util/osdep.c, by backends/iommufd.c",
+    ),
     of(
         "device-refused",
         "vfio {device}: error getting device from group {group#}: {error*}",
@@ -233,7 +280,12 @@ pub(super) const TEXTS: &[Text] = &[
     of("no-vfio-device", "Device 'vfio-pci' not found", "qdev-monitor.c, before 1.6"),
     of("kvm-missing", "Could not access KVM kernel module: No such file or directory", "accel/kvm/kvm-all.c"),
     of("kvm-denied", "Could not access KVM kernel module: Permission denied", "accel/kvm/kvm-all.c"),
-    of("kvm-busy", "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy", "accel/kvm/kvm-all.c"),
+    of(
+        "kvm-busy",
+        "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy",
+        "accel/kvm/kvm-all.c, older versions",
+    ),
+    of("kvm-busy", "ioctl(KVM_CREATE_VM) failed: Device or resource busy", "accel/kvm/kvm-all.c"),
     of("guest-memory", "cannot set up guest memory '{memory}': Cannot allocate memory", "softmmu/physmem.c"),
     of(
         "hugepages-short",

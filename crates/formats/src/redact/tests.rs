@@ -402,7 +402,7 @@ fn files_of_a_few_words() {
     );
     assert_eq!(
         text(&out, "/var/log/kern.log"),
-        "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-\" name=\"0\"\n"
+        "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-\" name=\"0.rom\"\n"
     );
     assert_eq!(text(&out, "/proc/self/status"), "CapEff:\t000001ffffffffff\n");
     assert_eq!(

@@ -440,7 +440,7 @@ pub(super) const CHECKS: &[Check] = &[
             pref]`; the guest's screen stays black.\n\n\
             Since Linux 6.1 vfio-pci takes the range away when it binds a VGA device (class 0300). On older kernels, and for 3D and \
             other display controllers (0302, 0380), the framebuffer has to be kept from the card: `video=efifb:off` where \
-            efifb draws, `initcall_blacklist=sysfb_init` where simpledrm or simplefb does. `video=efifb:off` does nothing \
+            efifb draws, `initcall_blacklist=sysfb_init` where simpledrm, simplefb, efidrm or vesadrm does. `video=efifb:off` does nothing \
             to simpledrm.\n\n\
             The trap: the screen is dark from then on. The console does not come back by giving the card back to the host.",
         sources: &[

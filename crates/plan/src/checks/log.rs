@@ -109,18 +109,21 @@ pub(super) const CHECKS: &[Check] = &[
          processor can do it and the firmware forbids it. A full power-off, not only a reboot, may be needed for the \
          setting to hold.",
         &["arch/x86/kernel/cpu/feat_ctl.c, init_ia32_feat_ctl", "arch/x86/kvm/svm/svm.c"]),
-    log!("virtualization-none", host, Warning, Hardware "Use a processor with VT-x or AMD-V; in a virtual machine, switch on nested virtualization",
-        "`kvm: no hardware support`, `VMX not supported by CPU 0`: what the processor shows to the kernel has no \
-         virtualization. In a virtual machine the host hides it unless nested virtualization is on.",
-        &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c"]),
+    log!("virtualization-none", host, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
+        "`kvm: no hardware support`, `VMX not supported by CPU 0`, `SVM not supported by CPU 0`: the kernel does not see \
+         virtualization in the processor. Where the firmware switched it off, newer kernels hide it from KVM, so this text \
+         comes in that case too. In a virtual machine the host hides it unless nested virtualization is on. Only a \
+         processor whose data sheet names neither VT-x nor AMD-V cannot do it at all.",
+        &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c", "arch/x86/kernel/cpu/amd.c, init_amd"]),
     log!("vfio-ids", host, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
         "`vfio_pci: invalid id string \"10de-1284\"`: the kernel passed over a word of `vfio-pci.ids=`, so that device stays \
          on its host driver. Four hexadecimal digits, a colon, four more; `lspci -nn` shows them in brackets.",
         &["drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids"]),
     log!("noiommu-mode", host, Warning, Now "Switch the mode off (enable_unsafe_noiommu_mode=0) and the IOMMU on",
-        "`Adding kernel taint for vfio-noiommu group on device`: since the boot a device was given to a process without \
-         any isolation, and the kernel is tainted. It can have written everywhere; only a reboot clears that.",
-        &["drivers/vfio/group.c, vfio_noiommu_group_alloc"]),
+        "`Adding kernel taint for vfio-noiommu group on device`: since the boot a device was bound to a vfio driver without \
+         an IOMMU, and the kernel is tainted from then on. `vfio-noiommu device opened by user` says that a process had \
+         it as well: then the device can have written everywhere. Only a reboot clears the taint.",
+        &["drivers/vfio/group.c, vfio_group_find_or_alloc and vfio_device_open_file"]),
     log!("framebuffer-memory-taken", host, Note, Reboot "Give the screen to another card, or expect it to stay dark until the card is released",
         "`efifb: cannot reserve video memory at 0xc0000000`: the framebuffer the firmware left lies in memory that \
          something else holds. After a BAR was moved or resized the picture of the boot cannot come back.",
@@ -136,7 +139,7 @@ pub(super) const CHECKS: &[Check] = &[
          somebody tried to lend it, and the kernel refused. `passthru explain firmware-mapping` says more.",
         &["drivers/iommu/iommu.c, __iommu_device_set_domain"]),
     log!("power-inaccessible", device, Warning, Now "Set `d3cold_allowed` of the device and its port to 0, and vfio-pci's disable_idle_d3=1",
-        "`Unable to change power state from D3cold to D0, device inaccessible`; before 5.17 `can't change power state from \
+        "`Unable to change power state from D3cold to D0, device inaccessible`; before 5.19 `can't change power state from \
          D3cold to D0 (config space inaccessible)`. The device does not answer: no power, no link, or it hangs after a \
          reset. QEMU then says `vfio: Unable to power on device, stuck in D3`, libvirt `Unknown PCI header type '127'`. \
          Where switching off power saving does not help, the reset is broken, and only a power cycle helps.",
@@ -176,6 +179,10 @@ pub(super) const CHECKS: &[Check] = &[
         "`DMAR: [INTR-REMAP] Request device [01:00.0] fault index 0x24 [fault reason 0x22] Present field in the IRTE entry is \
          clear`: the device sent an interrupt that is no longer set up, mostly just after it changed hands.",
         &["drivers/iommu/intel/dmar.c, dmar_fault_do_one"]),
+    log!("iommu-timeout", host, Warning, Now "Look which device hung before it; power the machine off and on to bring it back",
+        "`AMD-Vi: Completion-Wait loop timed out`: the IOMMU waits for an answer of a device's, mostly of a graphics card that \
+         hangs after a reset. While it goes on, everything that uses the IOMMU is slow, and the host may stop.",
+        &["drivers/iommu/amd/iommu.c, wait_on_sem"]),
     log!("intx-shared", device, Warning, Now "Switch MSI on for the guest's driver, or take the other device's driver off the line",
         "`genirq: Flags mismatch irq 18. 00000000 (vfio-intx(0000:01:04.0)) vs. 00000080 (ehci_hcd:usb1)`: the device cannot \
          share its interrupt line, and somebody has it. QEMU says `Failed to set up TRIGGER eventfd signaling for \
@@ -196,12 +203,12 @@ pub(super) const CHECKS: &[Check] = &[
         &["drivers/pci/rom.c, pci_get_rom_size"]),
     log!("vfio-probe-failed", device, Warning, Now "Look at the findings about groups and bridges: they say why",
         "`vfio-pci: probe of 0000:01:00.0 failed with error -22`, since 6.10 `vfio-pci 0000:01:00.0: probe with driver vfio-pci \
-         failed with error -22`. -22 is a device without an IOMMU group or a bridge, -16 a physical function with virtual \
-         ones, -19 one that does not answer or is on the kernel's denylist.",
+         failed with error -22`. -22 is a device without an IOMMU group, a bridge, or one on the kernel's denylist, -16 a \
+         physical function with virtual ones.",
         &["drivers/base/dd.c, call_driver_probe", "drivers/vfio/pci/vfio_pci_core.c"]),
-    log!("vfio-denylist", host, Warning, Now "Leave it with the host; disable_denylist=1 of vfio-pci overrides at your own risk",
-        "`8086:37c8 exists in vfio-pci device denylist, driver probing disallowed.`: certain devices (Intel's QAT functions) \
-         cannot be given to untrusted users safely, and vfio-pci refuses them.",
+    log!("vfio-denylist", device, Warning, Now "Leave it with the host; disable_denylist=1 of vfio-pci overrides at your own risk",
+        "`8086:37c8 exists in vfio-pci device denylist, driver probing disallowed.`: certain devices (Intel's QAT \
+         functions, DSA and IAX of Sapphire Rapids) cannot be given to untrusted users safely, and vfio-pci refuses them.",
         &["drivers/vfio/pci/vfio_pci.c, vfio_pci_dev_in_denylist"]),
     log!("sriov-bound", device, Warning, Now "Write 0 to sriov_numvfs, or lend the virtual functions instead",
         "`Cannot bind to PF with SR-IOV enabled`: vfio-pci refused the physical function, with `Device or resource busy`, because \

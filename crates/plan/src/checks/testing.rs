@@ -30,7 +30,7 @@ pub(crate) fn host_with(set: impl FnOnce(&mut System)) -> Snapshot {
 }
 
 /// A function of which nothing but its address is known.
-pub(super) fn function(address: &str) -> Device {
+pub(crate) fn function(address: &str) -> Device {
     Device {
         address: address.parse().unwrap_or_else(|_| panic!("{address}")),
         path: String::new(),

@@ -3,7 +3,7 @@
 
 use passthru_formats::config_space::ConfigSpace;
 use passthru_formats::config_space::decode::{AccessControl, PortType};
-use passthru_model::Snapshot;
+use passthru_model::{Snapshot, SourceKind};
 
 use super::quirks::{self, Answer};
 use super::topology::{Function, Kind};
@@ -29,6 +29,15 @@ pub(super) fn of(
     match quirks::ask(function, snapshot) {
         Some(Answer::Isolates) => return Acs::Isolates,
         Some(Answer::Lacks) => return Acs::Lacks(Lack::Listed),
+        // lspci prints the words where the standard has them: the control register of these
+        // ports is elsewhere, and only a dump has it. An IOMMU at work has set some of its bits.
+        Some(Answer::Registers(AccessControl { control: 0, .. }))
+            if when == When::Now && snapshot.source == SourceKind::Pasted =>
+        {
+            return Acs::Unknown(
+                "the text does not give its access control register (`lspci -xxxx` does)".into(),
+            );
+        }
         Some(Answer::Registers(registers)) => return judge(registers, when),
         Some(Answer::Unknown(why)) => return Acs::Unknown(why),
         None => {}

@@ -1,5 +1,5 @@
 use passthru_formats::config_space::decode::PortType;
-use passthru_model::{Fact, Snapshot};
+use passthru_model::{Fact, Snapshot, SourceKind};
 
 use super::compare::{Difference, compare, explained_by_override};
 use super::slots::{Advice, advice};
@@ -153,6 +153,16 @@ fn quirks() {
         shape(&now(&host)),
         "00:08.0 00:08.1 | 00:14.0 | 00:14.2 | 00:1b.0 | 00:1c.0 | 00:1d.0 03:00.0 | 02:00.0 | 02:00.1 | 04:00.0"
     );
+    // In a text the dword at +8 is not printed, and nothing says how it is set.
+    let mut pasted = machine([
+        root_port("00:1c.0", false).id("8086:a110").acs_in_dwords(0x1d, 0),
+        endpoint("02:00.0", &["00:1c.0"]),
+    ]);
+    assert_eq!(shape(&now(&pasted)), "00:1c.0 02:00.0");
+    pasted.source = SourceKind::Pasted;
+    assert!(shape(&now(&pasted)).contains('?'), "{}", shape(&now(&pasted)));
+    let with_iommu = predict_for(&pasted, When::WithIommu, None);
+    assert_eq!(shape(&with_iommu), "00:1c.0 | 02:00.0", "what it offers is printed, and is switched on then");
     let zhaoxin = root_port("00:03.0", true).id("1d17:9999");
     assert_eq!(
         shape(&now(&machine([zhaoxin, endpoint("05:00.0", &["00:03.0"])]))),

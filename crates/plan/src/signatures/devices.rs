@@ -155,10 +155,10 @@ pub(super) const SIGNATURES: &[Signature] = &[
     of(
         "vfio-probe-failed",
         "no-iommu",
-        &["bridge", "virtual-functions", "power-state", "log-vfio-probe-failed"],
+        &["bridge", "virtual-functions", "log-vfio-denylist", "power-state", "log-vfio-probe-failed"],
         "vfio-pci refused the device",
-        "Binding failed: error -22 means no IOMMU group or a bridge, -16 a physical function with virtual ones \
-         or memory in use, -19 a device that does not answer.",
+        "Binding failed: error -22 means no IOMMU group, a bridge, or a device on the kernel's denylist; -16 a physical \
+         function with virtual ones, or memory in use.",
     ),
     of(
         "sriov-bound",

@@ -69,8 +69,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "firmware-mapping",
         &["firmware-regions"],
         "the kernel refuses the group",
-        "The group could not be put into the container: as a rule the firmware demands a fixed mapping for one \
-         of its devices, and the kernel's log says `Firmware has requested this device have a 1:1 IOMMU mapping`.",
+        "The group could not be put into the container, or the device not be given to iommufd: as a rule the firmware \
+         demands a fixed mapping for it or one of its group, and the kernel's log says `Firmware has requested this device have a 1:1 IOMMU mapping`.",
     ),
     of(
         "container-refused",
@@ -103,6 +103,13 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "Another process, or this one under another address space, has the group already.",
     ),
     of(
+        "iommufd-busy",
+        "companions",
+        &["held", "host-driver-at-boot"],
+        "the group is in use",
+        "iommufd takes a device only if no other of its IOMMU group is on a driver of the host or in another process.",
+    ),
+    of(
         "no-remapping",
         "interrupt-remapping",
         &["unsafe-interrupts"],
@@ -131,6 +138,14 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "the IOMMU blocked an interrupt",
         "A device sent an interrupt that nobody had set up for it; often a device that was reset while it still \
          sent some, or a guest driver gone wrong.",
+    ),
+    of(
+        "iommu-timeout",
+        "broken-reset",
+        &["power-state", "log-iommu-timeout"],
+        "the IOMMU waits in vain for a device",
+        "AMD's IOMMU asked a device to forget translations and got no answer: mostly one that hangs after a reset \
+         or is without power.",
     ),
     of(
         "dma-fault",

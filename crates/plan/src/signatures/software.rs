@@ -33,6 +33,29 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "A group can be opened once only, and a process has it: mostly another virtual machine.",
     ),
     of(
+        "cdev-missing",
+        "host-driver-at-boot",
+        &["kernel-config", "vfio-modules"],
+        "the device has no node for iommufd",
+        "It is not on a vfio driver, or the kernel was built without CONFIG_VFIO_DEVICE_CDEV and gives devices out by \
+         groups only.",
+    ),
+    of(
+        "cdev-refused",
+        "node-access",
+        &["held", "libvirt-device-acl", "apparmor", "selinux"],
+        "the device's node could not be opened",
+        "The user QEMU runs as may not open the node in /dev/vfio/devices, or another process has the device or its \
+         group; QEMU does not say which error it was.",
+    ),
+    of(
+        "iommufd-missing",
+        "vfio-modules",
+        &["kernel-config"],
+        "iommufd is not there",
+        "The module iommufd is not loaded, or the kernel was built without it (CONFIG_IOMMUFD).",
+    ),
+    of(
         "no-iommu-model",
         "vfio-modules",
         &[],
@@ -180,9 +203,9 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "virtualization-none",
         "cpu-virtualization",
         &["kvm", "log-virtualization-none"],
-        "the processor has no virtualization",
-        "The processor does not offer VT-x or AMD-V: it cannot, the firmware hides it, or this is a virtual \
-         machine without nested virtualization.",
+        "the processor shows no virtualization",
+        "The processor does not offer VT-x or AMD-V: mostly the firmware has switched it off; else this is a virtual \
+         machine without nested virtualization, or the processor cannot.",
     ),
     of(
         "lockdown",
@@ -232,8 +255,8 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "initramfs-module",
         "vfio-modules",
         &["vfio-virqfd"],
-        "the initramfs asks for a module this kernel lacks",
-        "A list of modules names one that this kernel has built in, or not at all.",
+        "a list asks for a module this kernel lacks",
+        "A list of modules, for the initramfs or in modules-load.d, names one that this kernel has built in, or not at all.",
     ),
     of(
         "module-missing",
@@ -277,9 +300,10 @@ pub(super) const SIGNATURES: &[Signature] = &[
     of(
         "bind-io-error",
         "new-id",
-        &["no-iommu", "bridge"],
+        &["no-iommu", "bridge", "virtual-functions", "held"],
         "the kernel refuses what was written",
-        "The write failed in the driver; for new_id it means the same id or a device that could not be bound.",
+        "The write failed in the driver; for new_id it means the same id or a device that could not be bound. dash and \
+         busybox say `I/O error` whatever the kernel's error was: in bash the same line names it.",
     ),
     of(
         "bind-no-device",

@@ -23,8 +23,8 @@ pub(super) const REMAPPING: Check = Check {
          `vfio_iommu_type1_attach_group: No interrupt remapping support. Use the module param \
          \"allow_unsafe_interrupts\" to enable VFIO IOMMU support on this platform`, QEMU `vfio 0000:01:00.0: \
          failed to setup container for group 13: Failed to set iommu for container: Operation not permitted`. With \
-         iommufd QEMU gets the same error and the kernel is silent; only once it is allowed it warns `MSI \
-         interrupts are not secure, they cannot be isolated by the platform.`\n\n\
+         iommufd QEMU says `error bind device fd=37 to iommufd=36: Operation not permitted`, and the kernel is \
+         silent; only once it is allowed it warns `MSI interrupts are not secure, they cannot be isolated by the platform.`\n\n\
          Causes: the firmware forbids it (DMAR, flag bit 0) or one IOMMU cannot do it (`ecap` bit 3: one is \
          enough to do without it everywhere); on AMD, firmware that does not name the chipset's I/O APIC (`AMD-Vi: \
          No southbridge IOAPIC found`, `Disabling interrupt remapping`); `intremap=off`; virtio-iommu, which has none \
