@@ -113,7 +113,10 @@ fn finding(asked: &Asked, check: &Check, refusal: &Refusal) -> Finding {
 const fn when(reason: Reason) -> When {
     match reason {
         Reason::Bridge | Reason::RootFileSystem => When::Hardware,
-        Reason::NoIommu => When::Reboot,
+        // The mapping goes away by a setting of the firmware, or in another slot; the mode, as
+        // it is left by switching the IOMMU on, by a reboot.
+        Reason::FirmwareMapping => When::Firmware,
+        Reason::NoIommu | Reason::NoIommuMode => When::Reboot,
         _ => When::Now,
     }
 }
