@@ -33,12 +33,12 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "power-inaccessible",
         "{device}: Unable to change power state from {from} to {to}, device inaccessible",
-        "drivers/pci/pci.c, 5.17 and later",
+        "drivers/pci/pci.c, 5.19 and later",
     ),
     of(
         "power-inaccessible",
         "{device}: can't change power state from {from} to {to} (config space inaccessible)",
-        "drivers/pci/pci.c, 5.5 to 5.16",
+        "drivers/pci/pci.c, 5.5 to 5.18",
     ),
     of(
         "power-refused",

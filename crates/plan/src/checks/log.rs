@@ -136,7 +136,7 @@ pub(super) const CHECKS: &[Check] = &[
          somebody tried to lend it, and the kernel refused. `passthru explain firmware-mapping` says more.",
         &["drivers/iommu/iommu.c, __iommu_device_set_domain"]),
     log!("power-inaccessible", device, Warning, Now "Set `d3cold_allowed` of the device and its port to 0, and vfio-pci's disable_idle_d3=1",
-        "`Unable to change power state from D3cold to D0, device inaccessible`; before 5.17 `can't change power state from \
+        "`Unable to change power state from D3cold to D0, device inaccessible`; before 5.19 `can't change power state from \
          D3cold to D0 (config space inaccessible)`. The device does not answer: no power, no link, or it hangs after a \
          reset. QEMU then says `vfio: Unable to power on device, stuck in D3`, libvirt `Unknown PCI header type '127'`. \
          Where switching off power saving does not help, the reset is broken, and only a power cycle helps.",
@@ -206,7 +206,7 @@ pub(super) const CHECKS: &[Check] = &[
     log!("sriov-bound", device, Warning, Now "Write 0 to sriov_numvfs, or lend the virtual functions instead",
         "`Cannot bind to PF with SR-IOV enabled`: vfio-pci refused the physical function, with `Device or resource busy`, because \
          its virtual functions are switched on.",
-        &["drivers/vfio/pci/vfio_pci_core.c, vfio_pci_vf_init"]),
+        &["drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_register_device"]),
     log!("vf-token", device, Note, Now "Give QEMU the token: -device vfio-pci,…,vf-token=UUID",
         "`VF token required to access device`: the physical function is on vfio-pci as well, and whoever has it could look \
          into its virtual functions. Both sides must show the same UUID.",
