@@ -228,7 +228,7 @@ pub(super) const CHECKS: &[Check] = &[
          open (a display server, nvidia-persistenced, a browser). The writer hangs, and with it everything that asks \
          the device. passthru refuses such an unbind beforehand.",
         &["NVIDIA/open-gpu-kernel-modules, kernel-open/nvidia/nv-pci.c, nv_pci_remove_helper"]),
-    log!("task-hung", host, Warning, Now "Look with `passthru status` whether it is a write to a device, and end who it waits for",
+    log!("task-hung", host, Note, Now "Look with `passthru status` whether it is a write to a device, and end who it waits for",
         "`INFO: task tee:14093 blocked for more than 120 seconds.`: a process has been in the kernel for minutes. It need not \
          have to do with lending; it has where the process wrote to `unbind`.",
         &["kernel/hung_task.c, check_hung_task"]),
