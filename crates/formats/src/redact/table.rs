@@ -127,7 +127,7 @@ pub(super) enum Treatment {
     KernelLog,
     /// `/proc/self/status`: the effective capabilities.
     Capabilities,
-    /// `/etc/libvirt/qemu.conf`: the list of device nodes, where there is one.
+    /// libvirt's `qemu.conf`: the list of device nodes, where there is one.
     LibvirtConfig,
     /// AppArmor's profiles: those of libvirt itself.
     Profiles,
@@ -474,6 +474,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Stat, "/run/current-system/sw/bin/qemu-kvm", T::Stat),
     (Stat, "/run/current-system/sw/bin/kvm", T::Stat),
     (Read, "/etc/libvirt/qemu.conf", T::LibvirtConfig),
+    (Read, "/var/lib/libvirt/qemu.conf", T::LibvirtConfig),
     (Read, "/sys/module/apparmor/parameters/enabled", T::Keep),
     (Read, "/sys/kernel/security/apparmor/profiles", T::Profiles),
     (Stat, "/etc/apparmor.d/abstractions/libvirt-qemu", T::Stat),

@@ -36,27 +36,55 @@ pub(super) fn read(ask: &mut Asker<'_>, programs: bool) -> Software {
         Some(_) => Fact::NotRead,
         None => Fact::Absent,
     };
-    Software {
-        vfio_device,
-        qemu,
-        libvirt: ask.bytes(None, "libvirt", "/etc/libvirt/qemu.conf", |text| {
+    Software { vfio_device, qemu, libvirt: libvirt(ask), apparmor: apparmor(ask), selinux: selinux(ask) }
+}
+
+/// What is set for libvirt's machines: NixOS keeps the file where libvirt keeps its state, as its
+/// /etc is made by the system's configuration.
+fn libvirt(ask: &mut Asker<'_>) -> Fact<LibvirtConfig> {
+    let mut read = |path| {
+        ask.bytes(None, "libvirt", path, |text| {
             let device_acl = virconf::list(&String::from_utf8_lossy(text), "cgroup_device_acl");
             Some(Fact::Known(LibvirtConfig { device_acl }))
-        }),
-        apparmor: apparmor(ask),
-        selinux: selinux(ask),
+        })
+    };
+    match read("/etc/libvirt/qemu.conf") {
+        Fact::Absent => read("/var/lib/libvirt/qemu.conf"),
+        fact => fact,
     }
 }
 
-/// Asks QEMU itself: `-device vfio-pci,help` ends with 1 where it has no such device
-/// (`system/qdev-monitor.c`, `qdev_device_help`).
+/// Asks QEMU itself. Its end says nothing: it prints that a device is not known and ends with 0
+/// (`system/vl.c`, `qemu_init`, after `device_help_func`), so what it prints is what counts.
 fn vfio_device(ask: &mut Asker<'_>, program: &str) -> Fact<bool> {
-    match ask.source.command(&[program, "-device", "vfio-pci,help"]) {
-        Ok(output) => Fact::Known(output.code == Some(0)),
+    let output = match ask.source.command(&[program, "-device", "vfio-pci,help"]) {
+        Ok(output) => output,
         // A copy has no programs to ask.
-        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Fact::NotRead,
-        Err(error) => ask.failed(None, "vfio_device", program, error),
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => return Fact::NotRead,
+        Err(error) => return ask.failed(None, "vfio_device", program, error),
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    match knows_vfio(&stdout, &stderr) {
+        Some(known) => Fact::Known(known),
+        None => {
+            let code = output.code.map_or_else(|| "by a signal".into(), |code| format!("with {code}"));
+            let first = stderr.lines().next().unwrap_or("nothing on stderr");
+            let said = format!("it ended {code}: {first}");
+            ask.contradicts_itself(None, "vfio_device", program, said)
+        }
     }
+}
+
+/// Whether QEMU's answer to `-device vfio-pci,help` says that it knows the device (the old form,
+/// `vfio-pci.host=…`, went to stderr), or that it does not; `None` where it says neither, as
+/// where a library is missing.
+fn knows_vfio(stdout: &str, stderr: &str) -> Option<bool> {
+    let says = |words: &str| stdout.contains(words) || stderr.contains(words);
+    if says("vfio-pci options:") || says("vfio-pci.host=") {
+        return Some(true);
+    }
+    (says("'vfio-pci' not found") || says("'vfio-pci' is not a valid device model name")).then_some(false)
 }
 
 fn apparmor(ask: &mut Asker<'_>) -> Fact<AppArmor> {
@@ -96,4 +124,26 @@ fn selinux(ask: &mut Asker<'_>) -> Fact<SeLinux> {
         }
     }
     Fact::Known(SeLinux { enforcing, booleans })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::knows_vfio;
+
+    #[test]
+    fn answers_of_qemu() {
+        let unknown = "qemu-system-x86_64: -device vfio-pci,help: Device 'vfio-pci' not found\n";
+        let old = "qemu-system-x86_64: -device vfio-pci,help: 'vfio-pci' is not a valid device model name\n";
+        let library = "/usr/bin/kvm: error while loading shared libraries: liburing.so.2: cannot open";
+        for (stdout, stderr, wanted) in [
+            ("vfio-pci options:\n  addr=<int32>\n", "", Some(true)),
+            ("", "vfio-pci.sysfsdev=str\nvfio-pci.host=str (Address (bus/device/function))\n", Some(true)),
+            ("", unknown, Some(false)),
+            ("", old, Some(false)),
+            ("", library, None),
+            ("", "", None),
+        ] {
+            assert_eq!(knows_vfio(stdout, stderr), wanted, "{stdout}{stderr}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub struct Software {
     /// Whether the first of them knows `vfio-pci`, by asking it; not read unless
     /// [`crate::Wants::programs`] says so.
     pub vfio_device: Fact<bool>,
-    /// libvirt's `/etc/libvirt/qemu.conf`; absent without libvirt's QEMU driver.
+    /// libvirt's `qemu.conf` (NixOS has it in /var/lib/libvirt); absent without libvirt's QEMU driver.
     pub libvirt: Fact<LibvirtConfig>,
     /// AppArmor; absent where the kernel has none or it is off.
     pub apparmor: Fact<AppArmor>,
@@ -18,7 +18,7 @@ pub struct Software {
     pub selinux: Fact<SeLinux>,
 }
 
-/// What matters of `/etc/libvirt/qemu.conf`.
+/// What matters of libvirt's `qemu.conf`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LibvirtConfig {
     /// `cgroup_device_acl`, where it is set: then it takes the place of libvirt's own list.

@@ -121,7 +121,8 @@ fn beforehand(host: &Host<'_>, device: &Device) -> Verdict {
         evidence: reasons(group).collect(),
         consequence: "They can only be lent together.".into(),
         remedy: Remedy::new(
-            When::Hardware,
+            // They can be lent together as they are; only another slot is work.
+            if slot.is_some() { When::Hardware } else { When::Now },
             slot.map_or_else(
                 || "Plan to lend them together".into(),
                 |slot| format!("Plan to lend them together; {slot}"),

@@ -213,7 +213,7 @@ pub(super) const CHECKS: &[Check] = &[
     log!("sriov-bound", device, Warning, Now "Write 0 to sriov_numvfs, or lend the virtual functions instead",
         "`Cannot bind to PF with SR-IOV enabled`: vfio-pci refused the physical function, with `Device or resource busy`, because \
          its virtual functions are switched on.",
-        &["drivers/vfio/pci/vfio_pci_core.c, vfio_pci_vf_init"]),
+        &["drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_register_device"]),
     log!("vf-token", device, Note, Now "Give QEMU the token: -device vfio-pci,…,vf-token=UUID",
         "`VF token required to access device`: the physical function is on vfio-pci as well, and whoever has it could look \
          into its virtual functions. Both sides must show the same UUID.",
@@ -235,7 +235,7 @@ pub(super) const CHECKS: &[Check] = &[
          open (a display server, nvidia-persistenced, a browser). The writer hangs, and with it everything that asks \
          the device. passthru refuses such an unbind beforehand.",
         &["NVIDIA/open-gpu-kernel-modules, kernel-open/nvidia/nv-pci.c, nv_pci_remove_helper"]),
-    log!("task-hung", host, Warning, Now "Look with `passthru status` whether it is a write to a device, and end who it waits for",
+    log!("task-hung", host, Note, Now "Look with `passthru status` whether it is a write to a device, and end who it waits for",
         "`INFO: task tee:14093 blocked for more than 120 seconds.`: a process has been in the kernel for minutes. It need not \
          have to do with lending; it has where the process wrote to `unbind`.",
         &["kernel/hung_task.c, check_hung_task"]),

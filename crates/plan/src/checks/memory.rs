@@ -44,27 +44,24 @@ fn locked_memory(host: &Host<'_>) -> Verdict {
     if memory.total.known().is_some_and(|total| most >= *total / 2) {
         return Verdict::Pass(format!("guests of up to {} with lent devices fit in", size(most)));
     }
-    let (severity, summary) = if hard < SMALLEST {
-        (
-            Severity::Warning,
-            format!("you may lock {} of memory, which is too little for any guest", size(hard)),
-        )
+    let summary = if hard < SMALLEST {
+        format!("you may lock {} of memory, which is too little for any guest", size(hard))
     } else {
-        (
-            Severity::Note,
-            format!("you may lock {} of memory: enough for guests of {}", size(hard), size(most)),
-        )
+        format!("you may lock {} of memory: enough for guests of {}", size(hard), size(most))
     };
     Finding {
-        severity,
+        // `run` and libvirt's system daemon raise the limit for their machines: it hinders only
+        // who starts QEMU by hand, which not even a look at the host tells.
+        severity: Severity::Note,
         summary,
         evidence: evidence(LIMITS, format!("Max locked memory: {}, at most {hard} bytes", shown(limit.soft))),
-        consequence: "All memory of a guest with a lent device is locked: with more than that, started without \
-                      root's rights, QEMU ends with `VFIO_MAP_DMA failed: Cannot allocate memory`."
+        consequence: "All memory of a guest with a lent device is locked: with more than that, a QEMU you start by hand \
+                      ends with `VFIO_MAP_DMA failed: Cannot allocate memory`; `sudo passthru run` and libvirt's \
+                      system daemon raise the limit for theirs."
             .into(),
         remedy: Remedy::new(
             When::Now,
-            "Start the machine by `sudo passthru run`, which raises the limit for it; or raise yours \
+            "Start the machine by `sudo passthru run` or libvirt's system daemon; or raise your limit \
              (`@kvm - memlock unlimited` in /etc/security/limits.d, LimitMEMLOCK= for a service) and log in again",
         ),
     }
@@ -131,7 +128,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "locked-memory",
         title: "too little memory may be locked",
-        severity: Severity::Warning,
+        severity: Severity::Note,
         subject: Subject::Memory,
         after: &[],
         about: "A device writes to the guest's memory whenever it likes, so all of it stays where it is: VFIO locks it \
@@ -199,6 +196,10 @@ mod tests {
             let memory = memory(hard, capabilities, (0, 0));
             let host = host_with(|system| system.memory = memory.clone());
             assert_eq!(verdict(&host, "locked-memory"), wanted, "{hard:?} {capabilities}");
+            let uses = crate::uses::Uses::of(&host);
+            let records = passthru_model::Records::default();
+            let said = locked_memory(&Host { snapshot: &host, uses: &uses, records: &records });
+            assert!(said.findings().iter().all(|f| f.severity == Severity::Note), "{said:?}");
         }
         assert_eq!(verdict(&host_with(|_| {}), "locked-memory"), "could not look at /proc/self/limits");
     }

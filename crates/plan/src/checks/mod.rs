@@ -264,7 +264,10 @@ impl Judging {
         let before = check.after.iter().find_map(|id| {
             let place = self.places.get(&(*id, None)).or_else(|| self.places.get(&(*id, Some(device?))))?;
             match &self.judged[*place] {
-                Judged { verdict: Verdict::Found(_), id, .. } => Some(*id),
+                // A note says what is good to know, and makes nothing pointless.
+                Judged { verdict: Verdict::Found(findings), id, .. } => {
+                    findings.iter().any(|finding| finding.severity != Severity::Note).then_some(*id)
+                }
                 Judged { verdict: Verdict::After(first), .. } => Some(*first),
                 _ => None,
             }

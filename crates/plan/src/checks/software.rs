@@ -43,7 +43,10 @@ fn qemu_vfio(host: &Host<'_>) -> Verdict {
         Fact::Known(false) => Finding {
             severity: Severity::Error,
             summary: "this QEMU does not know vfio-pci".into(),
-            evidence: evidence(format!("{program} -device vfio-pci,help"), "fails"),
+            evidence: evidence(
+                format!("{program} -device vfio-pci,help"),
+                "says that there is no such device",
+            ),
             consequence: "It ends with `'vfio-pci' is not a valid device model name` when a device is given to it."
                 .into(),
             remedy: Remedy::new(When::Now, "Install the distribution's own QEMU for this architecture")
@@ -61,18 +64,10 @@ fn qemu_vfio(host: &Host<'_>) -> Verdict {
 const CONFIG: &str = "/etc/libvirt/qemu.conf";
 
 /// What no machine of libvirt's can do without. libvirt's own list has had more, and loses
-/// some again (`/dev/kqemu`, `/dev/rtc`); the groups of devices in a domain's XML it adds by
-/// itself.
-const NEEDED: [&str; 8] = [
-    "/dev/null",
-    "/dev/full",
-    "/dev/zero",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/ptmx",
-    "/dev/kvm",
-    "/dev/vfio/vfio",
-];
+/// some again (`/dev/kqemu`, `/dev/rtc`); for each device in a domain's XML it adds the group and
+/// `/dev/vfio/vfio` by itself (`qemuSetupHostdevCgroup`).
+const NEEDED: [&str; 7] =
+    ["/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm"];
 
 fn libvirt_device_acl(host: &Host<'_>) -> Verdict {
     let config = match &host.snapshot.system.software.libvirt {
@@ -152,8 +147,8 @@ fn apparmor(host: &Host<'_>) -> Verdict {
 }
 
 /// Booleans without which lent devices have not worked under some policies, and what they
-/// allow. Which of them there are is the policy's matter, and asked of it.
-const BOOLEANS: [(&str, &str); 2] = [("virt_use_sysfs", "sysfs"), ("virt_use_vfio", "VFIO")];
+/// allow. Whether there is one is the policy's matter, and asked of it.
+const BOOLEANS: [(&str, &str); 1] = [("virt_use_sysfs", "sysfs")];
 
 fn selinux(host: &Host<'_>) -> Verdict {
     let software = &host.snapshot.system.software;
@@ -209,7 +204,7 @@ pub(super) const CHECKS: &[Check] = &[
         after: &["qemu"],
         about: "A QEMU that was built without VFIO, or whose devices are modules in a package that is not installed, ends \
                 with `-device vfio-pci,host=01:00.0: 'vfio-pci' is not a valid device model name`. It is asked itself: \
-                `qemu-system-x86_64 -device vfio-pci,help`. That takes a tenth of a second, so it is done only where \
+                `qemu-system-x86_64 -device vfio-pci,help` (what it prints counts: it ends with 0 either way). That takes a tenth of a second, so it is done only where \
                 devices are named, on the live host.\n\n\
                 Install the distribution's full QEMU for the host's architecture.",
         sources: &["QEMU, system/qdev-monitor.c, qdev_device_help", "QEMU, hw/vfio/Kconfig"],
@@ -222,15 +217,15 @@ pub(super) const CHECKS: &[Check] = &[
         subject: Subject::Software,
         after: &[],
         about: "libvirt puts each machine into a control group that opens certain device nodes only. Its own list is \
-                /dev/null, full, zero, random, urandom, ptmx, kvm, vfio/vfio and a few more; the groups of devices in the \
-                domain's XML are added by itself. `cgroup_device_acl` in /etc/libvirt/qemu.conf *takes the place* of that \
-                list. Guides tell people to set it for an input device or shared memory, and what they leave out is then \
+                /dev/null, full, zero, random, urandom, ptmx, kvm and a few more; /dev/vfio/vfio and the groups of devices in \
+                the domain's XML it adds by itself. `cgroup_device_acl` in /etc/libvirt/qemu.conf *takes the place* of that \
+                list (on NixOS the file is in /var/lib/libvirt). Guides tell people to set it for an input device or shared memory, and what they leave out is then \
                 forbidden: `Could not open '/dev/vfio/13': Operation not permitted`, before `vfio: error opening \
                 /dev/vfio/13: Operation not permitted` (a matter of file modes would be `Permission denied`).\n\n\
-                The trap: a device given by `<qemu:commandline>` is not in the XML as a device, so its group has to be \
-                named in the list as well.",
+                The trap: a device given by `<qemu:commandline>` is not in the XML as a device, so its group and \
+                /dev/vfio/vfio have to be named in the list as well.",
         sources: &[
-            "libvirt, src/qemu/qemu_cgroup.c, defaultDeviceACL and qemuSetupDevicesCgroup",
+            "libvirt, src/qemu/qemu_cgroup.c, defaultDeviceACL, qemuSetupDevicesCgroup and qemuSetupHostdevCgroup",
             "libvirt, src/qemu/qemu.conf.in",
         ],
         ask: Ask::Host(libvirt_device_acl),
@@ -320,7 +315,7 @@ mod tests {
         };
         assert_eq!(list(None), "pass");
         assert_eq!(list(Some(&NEEDED)), "pass");
-        assert_eq!(list(Some(&NEEDED[..7])), "libvirt's cgroup_device_acl lacks /dev/vfio/vfio");
+        assert_eq!(list(Some(&NEEDED[..6])), "libvirt's cgroup_device_acl lacks /dev/kvm");
         assert!(list(Some(&["/dev/kvm", "/dev/input/event3"])).contains("/dev/null /dev/full"));
         assert_eq!(says("libvirt-device-acl", |s| s.libvirt = Fact::Absent), "not applicable");
         assert_eq!(

@@ -17,17 +17,6 @@ const fn of(
 
 pub(super) const CHECKS: &[Check] = &[
     of(
-        "dracut-lists",
-        Subject::Boot,
-        "a list of dracut lacks its blanks",
-        "dracut joins the lists of its files as they stand: `add_drivers+=\"vfio-pci\"` and the next file's become one word, \
-         and neither module gets in. It warns `dracut: WARNING: <key>+=\" <values> \": <values> should have surrounding white \
-         spaces!`. Write `add_drivers+=\" vfio-pci \"`, in a file that ends in `.conf`: others are not read. A module that the \
-         kernel does not have gives `dracut-install: Failed to find module 'vfio_virqfd'`, and in the worst case a boot that \
-         stops at `Starting dracut pre-udev hook`.",
-        &["dracut.conf(5)", "dracut, dracut.sh, check_conf_file"],
-    ),
-    of(
         "new-id",
         Subject::Device,
         "an id was written to new_id or a driver that does not fit",

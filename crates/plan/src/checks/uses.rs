@@ -19,6 +19,8 @@ pub(super) struct Asked {
     together: Vec<Evidence>,
     /// Whether another slot would help, where they are.
     slot: Option<String>,
+    /// Whether it could be bound with all of its group, so that companions are no hindrance.
+    with_group: bool,
 }
 
 impl Asked {
@@ -26,7 +28,14 @@ impl Asked {
     /// and with all of its group: companions are examined only where they would go along.
     pub(super) fn new(host: &Host<'_>, device: &Device, named: &[&Device]) -> Self {
         let (together, slot) = (Vec::new(), None);
-        let mut asked = Self { device: device.address, refusals: Vec::new(), unknown: None, together, slot };
+        let mut asked = Self {
+            device: device.address,
+            refusals: Vec::new(),
+            unknown: None,
+            together,
+            slot,
+            with_group: false,
+        };
         let beside = |other: &&&Device| {
             other.address == device.address || (device.group.known().is_some() && other.group == device.group)
         };
@@ -39,7 +48,8 @@ impl Asked {
                     .refusals
                     .extend(refusals.into_iter().filter(|r| with_group || r.device == device.address)),
                 Err(NoPlan::Unknown(why)) => asked.unknown = Some(why),
-                Err(_) | Ok(_) => {}
+                Ok(_) => asked.with_group |= with_group,
+                Err(_) => {}
             }
         }
         asked.refusals.sort_by_key(|r| (r.device != device.address, r.device, r.reason));
@@ -76,6 +86,12 @@ pub(super) fn judge(asked: &Asked, check: &Check, reason: Reason) -> Verdict {
             return Verdict::CouldNotLook(unseen);
         }
     }
+    // Without a group nobody can say who would be in it, or what the firmware demands of it.
+    let of_group = matches!(reason, Reason::Companions | Reason::FirmwareMapping | Reason::NoIommuMode);
+    let no_iommu = |r: &Refusal| r.reason == Reason::NoIommu && r.device == asked.device;
+    if found.is_empty() && of_group && asked.refusals.iter().any(no_iommu) {
+        return Verdict::After(Reason::NoIommu.name());
+    }
     if found.is_empty() {
         return Verdict::Pass(String::new());
     }
@@ -100,12 +116,23 @@ fn finding(asked: &Asked, check: &Check, refusal: &Refusal) -> Finding {
             hint = format!("{hint}; {slot}");
         }
     }
+    let (summary, remedy) = (format!("{}{of}", check.title), Remedy::new(when(refusal.reason), hint));
+    if refusal.reason == Reason::Companions && asked.with_group {
+        return Finding {
+            // A question that is answered by a word on the line, and nothing that has to be mended.
+            severity: Severity::Warning,
+            summary,
+            evidence,
+            consequence: "`bind` and `run` refuse it alone, and take it with all of its group.".into(),
+            remedy: remedy.command(format!("passthru bind --with-group {}", asked.device)),
+        };
+    }
     Finding {
         severity: check.severity,
-        summary: format!("{}{of}", check.title),
+        summary,
         evidence,
         consequence: "`bind` and `run` refuse it.".into(),
-        remedy: Remedy::new(when(refusal.reason), hint),
+        remedy,
     }
 }
 
@@ -113,7 +140,10 @@ fn finding(asked: &Asked, check: &Check, refusal: &Refusal) -> Finding {
 const fn when(reason: Reason) -> When {
     match reason {
         Reason::Bridge | Reason::RootFileSystem => When::Hardware,
-        Reason::NoIommu => When::Reboot,
+        // The mapping goes away by a setting of the firmware, or in another slot; the mode, as
+        // it is left by switching the IOMMU on, by a reboot.
+        Reason::FirmwareMapping => When::Firmware,
+        Reason::NoIommu | Reason::NoIommuMode => When::Reboot,
         _ => When::Now,
     }
 }
@@ -370,3 +400,46 @@ pub(super) const CHECKS: &[Check] = &[
         &["drivers/vfio/vfio_main.c, vfio_unregister_group_dev", "docs/changes.md"],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(refused: &[Reason], with_group: bool) -> Asked {
+        let device: Address = "0000:01:00.0".parse().unwrap();
+        let refusal = |reason: &Reason| Refusal {
+            device,
+            reason: *reason,
+            evidence: "seen".into(),
+            hint: "do this".into(),
+        };
+        let refusals = refused.iter().map(refusal).collect();
+        Asked { device, refusals, unknown: None, together: Vec::new(), slot: None, with_group }
+    }
+
+    fn ask(asked: &Asked, reason: Reason) -> Verdict {
+        judge(asked, super::super::by_id(reason.name()).unwrap(), reason)
+    }
+
+    #[test]
+    fn companions_that_go_along_are_no_error() {
+        for (with_group, severity, commands) in [(true, Severity::Warning, 1), (false, Severity::Error, 0)] {
+            let verdict = ask(&asked(&[Reason::Companions], with_group), Reason::Companions);
+            let found = &verdict.findings()[0];
+            assert_eq!((found.severity, found.remedy.commands.len()), (severity, commands));
+        }
+        let verdict = ask(&asked(&[Reason::Mounted], true), Reason::Mounted);
+        assert_eq!(verdict.findings()[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn without_a_group_nothing_is_said_of_it() {
+        let none = asked(&[Reason::NoIommu], false);
+        for reason in [Reason::Companions, Reason::FirmwareMapping, Reason::NoIommuMode] {
+            assert_eq!(ask(&none, reason), Verdict::After("no-iommu"), "{reason}");
+            assert_eq!(ask(&asked(&[], true), reason), Verdict::Pass(String::new()), "{reason}");
+        }
+        assert_eq!(ask(&none, Reason::Mounted), Verdict::Pass(String::new()));
+        assert_eq!(ask(&none, Reason::NoIommu).findings().len(), 1);
+    }
+}

@@ -55,21 +55,28 @@ pub(super) fn of(
         PortType::PciBridge | PortType::PcieBridge | PortType::RootComplexEventCollector => {
             Acs::Lacks(Lack::Kind(kind))
         }
-        PortType::RootPort | PortType::DownstreamPort => judge_optional(registers, when),
+        PortType::RootPort | PortType::DownstreamPort => judge_optional(function, registers, when),
         PortType::Endpoint
         | PortType::LegacyEndpoint
         | PortType::UpstreamPort
         | PortType::RootComplexEndpoint => match function.multifunction {
             Some(false) => Acs::Isolates,
-            Some(true) => judge_optional(registers, when),
+            Some(true) => judge_optional(function, registers, when),
             None => Acs::Unknown("whether its slot has several functions is not known".into()),
         },
         PortType::Other(_) => Acs::Isolates,
     }
 }
 
-fn judge_optional(registers: Option<AccessControl>, when: When) -> Acs {
-    registers.map_or(Acs::Lacks(Lack::Capability), |registers| judge(registers, when))
+fn judge_optional(function: &Function<'_>, registers: Option<AccessControl>, when: When) -> Acs {
+    match registers {
+        Some(registers) => judge(registers, when),
+        // It may stand behind the break.
+        None if function.config().is_some_and(|c| c.extended_capabilities().broken_at.is_some()) => {
+            Acs::Unknown("its list of extended capabilities is broken".into())
+        }
+        None => Acs::Lacks(Lack::Capability),
+    }
 }
 
 fn judge(mut registers: AccessControl, when: When) -> Acs {

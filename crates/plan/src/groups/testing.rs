@@ -107,6 +107,19 @@ impl Made {
         self
     }
 
+    /// With a list of capabilities that ends in what a function answers that fell asleep.
+    pub(crate) fn broken(mut self) -> Self {
+        self.bytes[0x34] = 0x40;
+        self.bytes[0x40] = 0xff;
+        self
+    }
+
+    /// With a list of extended capabilities that leads back to its beginning.
+    pub(crate) fn broken_extended(mut self) -> Self {
+        self.bytes[0x100..0x104].copy_from_slice(&0x1001_0003_u32.to_le_bytes());
+        self
+    }
+
     /// As a reader without root sees it.
     pub(crate) fn cut(mut self, size: usize) -> Self {
         self.bytes.truncate(size);

@@ -235,6 +235,12 @@ fn what_is_not_known_is_a_doubt() {
     // A bridge that is not among the devices at all.
     let found = now(&machine([endpoint("01:00.0", &["00:01.0"])]));
     assert_eq!(shape(&found), "?01:00.0");
+    // A capability that was not found may stand behind the break of its list.
+    let found = now(&machine([root_port("00:01.0", true).broken(), endpoint("01:00.0", &["00:01.0"])]));
+    assert!(shape(&found).contains('?'), "{}", shape(&found));
+    let found =
+        now(&machine([root_port("00:01.0", false).broken_extended(), endpoint("01:00.0", &["00:01.0"])]));
+    assert!(shape(&found).contains('?'), "{}", shape(&found));
     // A gap is a gap, whatever else is not known.
     let host = machine([
         root_port("00:01.0", true).cut(64),

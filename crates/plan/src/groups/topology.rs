@@ -172,6 +172,10 @@ fn kind(snapshot: &Snapshot, device: &Device) -> Kind {
         (Completeness::HeaderOnly, _) => Kind::Unknown(
             "only the header of its configuration space could be read (the rest needs root)".into(),
         ),
+        // The capability that would say otherwise may stand behind the break.
+        (_, None) if config.capabilities().broken_at.is_some() => {
+            Kind::Unknown("its list of capabilities is broken".into())
+        }
         (_, None) => Kind::Conventional,
         // What the kernel has of it is what its file has; what lspci printed may be less.
         (Completeness::Legacy, Some(_)) if pasted => Kind::Unknown(

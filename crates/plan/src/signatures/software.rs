@@ -268,7 +268,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     ),
     of(
         "dracut-blanks",
-        "dracut-lists",
+        "initramfs-config",
         &[],
         "a list of dracut lacks its blanks",
         "In add_drivers+=\" … \" and force_drivers+=\" … \" the first and the last name need a blank beside the quote, \
@@ -277,7 +277,7 @@ pub(super) const SIGNATURES: &[Signature] = &[
     of(
         "dracut-hang",
         "vfio-virqfd",
-        &["vfio-modules", "dracut-lists"],
+        &["vfio-modules", "initramfs-config"],
         "the boot stops in the initramfs",
         "If nothing follows, dracut waits for a module that does not exist or for a disk whose controller was \
          taken away.",

@@ -39,7 +39,6 @@ const PROMISED: &[&str] = &[
     "vfio-modules",
     "vfio-virqfd",
     "device-moved",
-    "dracut-lists",
     "new-id",
     "node-access",
 ];

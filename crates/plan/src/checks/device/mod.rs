@@ -56,9 +56,9 @@ pub(super) const CHECKS: &[Check] = &[
         subject: Subject::Device,
         after: &["power-state"],
         about: "Before and after every guest the device should be as after power-on. The kernel knows several \
-                ways, in this order: device_specific, acpi, flr, af_flr, pm, bus; `reset_method` lists those the \
-                device has. The first five reset one function alone. `bus` resets everything on the bus, so it \
-                counts only where the device is alone there or everything else on the bus goes to the same \
+                ways, in this order: device_specific, acpi, flr, af_flr, pm, bus, cxl_bus; `reset_method` lists those the \
+                device has. The first five reset one function alone. `bus` and `cxl_bus` reset everything on the bus, so they \
+                count only where the device is alone there or everything else on the bus goes to the same \
                 guest. Without any, QEMU says `vfio: Cannot reset device 0000:01:00.0, no available reset \
                 mechanism.`, and where others on the bus are not lent along `vfio: Cannot reset device \
                 0000:01:00.0, depends on group 2 which is not owned.` Both are warnings: the guest starts, and what \

@@ -71,6 +71,21 @@ fn asleep(host: &Host<'_>, device: &Device, path: &str) -> Verdict {
     {
         seen.push(Evidence::new(&allowed, if value { "1" } else { "0" }));
     }
+    let failures = failures(host, device);
+    if failures.is_empty() {
+        return Finding {
+            severity: Severity::Note,
+            summary: "it is switched off (D3cold), as devices that nobody uses often are".into(),
+            evidence: seen,
+            consequence: "What it can do was not looked at, as that would wake it; binding does.".into(),
+            remedy: Remedy::new(
+                When::Now,
+                "Nothing, as long as it wakes up; see `passthru explain power-state` where it does not",
+            ),
+        }
+        .into();
+    }
+    seen.extend(failures);
     let system = &host.snapshot.system;
     let mut remedy = Remedy::new(
         When::Now,
@@ -85,7 +100,7 @@ fn asleep(host: &Host<'_>, device: &Device, path: &str) -> Verdict {
     }
     Finding {
         severity: Severity::Warning,
-        summary: "it is switched off (D3cold), and not every device comes back from there".into(),
+        summary: "it is switched off (D3cold), and did not change its state when it should before".into(),
         evidence: seen,
         consequence:
             "Where it does not wake up, QEMU says `vfio: Unable to power on device, stuck in D3`, and only \
@@ -96,10 +111,20 @@ fn asleep(host: &Host<'_>, device: &Device, path: &str) -> Verdict {
     .into()
 }
 
+/// What the kernel's log says of times at which its power state did not change. Laptops switch
+/// their second graphics off all the time, so the state alone is no sign of trouble.
+fn failures(host: &Host<'_>, device: &Device) -> Vec<Evidence> {
+    let Some(log) = host.snapshot.system.log.known() else { return Vec::new() };
+    let told = |name| matches!(name, "power-inaccessible" | "power-refused");
+    let lines = log.lines.iter().filter(|l| told(l.name) && l.device == Some(device.address));
+    lines.map(|line| Evidence::new(log.place, &line.text)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ask, config, device, findings, is_blind, passes, snapshot};
     use super::*;
+    use passthru_model::system::{Log, LogLine};
 
     fn with(change: impl FnOnce(&mut passthru_model::Detail)) -> passthru_model::Snapshot {
         let mut one = device("01:00.0", "1002:73bf", 0x03_0000);
@@ -112,14 +137,28 @@ mod tests {
         for state in ["D0", "D3hot", "unknown"] {
             assert!(passes(&ask(judge, &with(|d| d.power_state = Fact::Known(state.into())), "01:00.0")));
         }
-        let cold = with(|d| {
+        let mut cold = with(|d| {
             d.power_state = Fact::Known("D3cold".into());
             d.d3cold_allowed = Fact::Known(true);
             d.config = Fact::NotRead;
         });
+        let line = |name, device: &str| LogLine {
+            name,
+            device: Some(device.parse().unwrap()),
+            time: None,
+            count: 1,
+            text: format!("{device}: Unable to change power state from D3cold to D0, device inaccessible"),
+        };
+        let others = [line("power-inaccessible", "0000:02:00.0"), line("reset-slow", "0000:01:00.0")];
+        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", lines: others.to_vec() });
+        let found = findings(ask(judge, &cold, "01:00.0"));
+        assert_eq!(found[0].severity, Severity::Note);
+        assert_eq!(found[0].evidence.len(), 2);
+        let failed = vec![line("power-inaccessible", "0000:01:00.0")];
+        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", lines: failed });
         let found = findings(ask(judge, &cold, "01:00.0"));
         assert_eq!(found[0].severity, Severity::Warning);
-        assert_eq!(found[0].evidence.len(), 2);
+        assert_eq!(found[0].evidence.len(), 3);
         assert_eq!(found[0].remedy.commands[0], "echo 0 > /sys/bus/pci/devices/0000:01:00.0/d3cold_allowed");
         let error = with(|d| d.power_state = Fact::Known("error".into()));
         assert_eq!(findings(ask(judge, &error, "01:00.0")).len(), 1);

@@ -11,6 +11,9 @@ use crate::checks::{Host, could_not_look, evidence};
 /// `pci_reset_fn_methods`).
 const ALONE: [&str; 5] = ["device_specific", "acpi", "flr", "af_flr", "pm"];
 
+/// Methods that reset everything on the bus, and are refused where that is more than one function.
+const WITH_BUS: [&str; 2] = ["bus", "cxl_bus"];
+
 pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
     let detail = match detail(device) {
         Ok(detail) => detail,
@@ -47,7 +50,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
         }
     }
     // On a root bus nothing above can reset it.
-    let bus = methods.iter().any(|method| method == "bus");
+    let bus = methods.iter().any(|method| WITH_BUS.contains(&method.as_str()));
     if device.parent.is_none() && !bus {
         return finding(
             device,
@@ -68,8 +71,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
         .copied()
         .filter(|other| other.group.known().is_none() || other.group != device.group)
         .collect();
-    let reset =
-        methods.iter().any(|method| method == "bus") || !on_bus.is_empty() || !has_reset_methods(host);
+    let reset = bus || !on_bus.is_empty() || !has_reset_methods(host);
     match (reset, strangers.as_slice()) {
         (false, _) => finding(
             device,
