@@ -136,6 +136,12 @@ fn useless(host: &Host<'_>) -> Verdict {
     let kernel = running(host);
     let config = kernel.and_then(|kernel| kernel.config.known());
     let active = host.snapshot.iommu_active();
+    // Only where it is intel_iommu=on that is missing: the other causes are `iommu-kernel`'s.
+    let wants_on = !active
+        && dmar
+        && super::iommu::switched_off_by(host).is_none()
+        && !super::iommu::on_by_default(host)
+        && config.is_none_or(|config| config.is_on("INTEL_IOMMU"));
     each(host, "no parameter is there in vain", |parameters| {
         let mut found = Vec::new();
         let remove = |parameter: &Parameter<'_>| remedy::remove_parameters(system, parameter.raw);
@@ -179,8 +185,7 @@ fn useless(host: &Host<'_>) -> Verdict {
                         "The kernel passes over it without a word; on Intel the IOMMU is switched on by intel_iommu=on.",
                     );
                 }
-                // On AMD nothing needs to be switched on.
-                if parameter.parts().any(|part| part == "pt") && !active && !intel_on && amd != Some(true) {
+                if parameter.parts().any(|part| part == "pt") && wants_on && !intel_on {
                     found.push(finding(
                         Severity::Warning,
                         parameter,
