@@ -109,6 +109,10 @@ fn other_generators_and_a_kernel_that_is_gone() {
         ("etc/mkinitcpio.conf.d/vfio.conf", b"MODULES=(vfio_pci? amdgpu)\n"),
         ("etc/dracut.conf.d/10-vfio.conf", b"add_drivers+=\"vfio\"\nforce_drivers+=\" vfio_pci \"\n"),
         ("etc/dracut.conf.d/vfio", b"add_drivers+=\" vfio \"\n"),
+        // Put aside, and meant not to be read.
+        ("etc/dracut.conf.d/10-vfio.conf.bak", b""),
+        ("etc/dracut.conf.d/10-vfio.conf.dpkg-dist", b""),
+        ("etc/dracut.conf.d/10-vfio", b""),
     ]);
     let kernels = system.kernels.complete().unwrap();
     assert_eq!((&*kernels[0].release, &kernels[0].directory), ("6.17.1-arch1-1", &None));
@@ -126,9 +130,13 @@ fn other_generators_and_a_kernel_that_is_gone() {
         ]
     );
     assert_eq!(system.boot.hooks, ["base", "kms"]);
-    assert_eq!(system.boot.oddities.len(), 2);
-    assert_eq!(system.boot.oddities[0], Oddity::NotConf("/etc/dracut.conf.d/vfio".into()));
-    assert!(matches!(&system.boot.oddities[1], Oddity::Blanks(_, a) if a.line == 1));
+    let not_conf = |name: &str, taken| {
+        let path = format!("/etc/dracut.conf.d/{name}");
+        system.boot.oddities.contains(&Oddity::NotConf { path, taken })
+    };
+    assert!(not_conf("vfio", false) && not_conf("10-vfio", true), "{:?}", system.boot.oddities);
+    assert_eq!(system.boot.oddities.len(), 3);
+    assert!(matches!(&system.boot.oddities[2], Oddity::Blanks(_, a) if a.line == 1));
     assert_eq!(system.processor.cpu, Fact::Absent);
 }
 
