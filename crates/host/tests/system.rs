@@ -9,6 +9,7 @@ use std::path::Path;
 use passthru_formats::kconfig::Setting;
 use passthru_formats::modprobe::Command;
 use passthru_host::source::Directory;
+use passthru_model::system::Tool;
 use passthru_model::system::boot::{Oddity, Stage};
 use passthru_model::system::kernels::Presence;
 use passthru_model::{Fact, System, Wants};
@@ -155,4 +156,13 @@ fn nonsense_is_not_taken_for_an_answer() {
     let kernels = system.kernels.at_least();
     assert!(matches!(kernels[0].config, Fact::Malformed(_)));
     assert!(matches!(kernels[1].config, Fact::Malformed(_)));
+}
+
+#[test]
+fn update_initramfs_is_dracuts_where_initramfs_tools_is_not() {
+    let both: [(&str, &[u8]); 3] =
+        [("usr/bin/dracut", b""), ("usr/sbin/update-initramfs", b""), ("usr/sbin/mkinitramfs", b"")];
+    assert_eq!(system(&both[..2]).tools, [Tool::Dracut]);
+    assert_eq!(system(&both).tools, [Tool::UpdateInitramfs, Tool::Dracut]);
+    assert_eq!(system(&both[1..2]).tools, [Tool::UpdateInitramfs]);
 }
