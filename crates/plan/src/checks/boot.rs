@@ -190,7 +190,7 @@ fn load_early(system: &System, device: &Device, module: Option<&str>) -> Remedy 
             );
         } else if has(Tool::Dracut) {
             commands.push(
-                "echo 'force_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"' > /etc/dracut.conf.d/vfio.conf"
+                "echo 'force_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"' >> /etc/dracut.conf.d/vfio.conf"
                     .into(),
             );
         }

@@ -471,6 +471,8 @@ fn locked_down() {
     host.system.firmware.lockdown = Fact::Absent;
     assert!(found(&host, "lockdown").summary.starts_with("Secure Boot is on"));
     host.system.firmware.secure_boot = Fact::Absent;
+    assert!(blind(&host, "lockdown").contains("efivarfs is not mounted"));
+    host.system.firmware.efi = Fact::Known(false);
     passes(&host, "lockdown");
     host.system.firmware.lockdown = Fact::Unreadable(Errno::EACCES);
     assert!(blind(&host, "lockdown").contains("needs root"));
