@@ -446,8 +446,8 @@ fn harmful_parameters() {
         ("vfio.enable_unsafe_noiommu_mode=1", Some("VFIO's unsafe mode without an IOMMU is on")),
         ("vfio.enable_unsafe_noiommu_mode=0", None),
         ("pci=realloc,nomsi", Some("pci=nomsi takes message-signalled interrupts away")),
-        ("modprobe.blacklist=nouveau,vfio-pci", Some("vfio-pci is kept from being loaded")),
-        ("modprobe.blacklist=nouveau", None),
+        ("module_blacklist=nouveau,vfio-pci", Some("vfio-pci is kept from being loaded")),
+        ("modprobe.blacklist=nouveau,vfio-pci", None),
         // One is at work all the same: it was said of another kernel.
         ("amd_iommu=off", None),
     ] {
