@@ -16,6 +16,10 @@ const MAX_IMAGE: u64 = 1 << 30;
 const MAX_UNPACKED: u64 = 4 << 30;
 /// The most that is kept of one file; those that are kept have a few lines.
 const MAX_FILE: u32 = 64 << 10;
+/// The most files and links that are kept for links of modprobe.d; images have a few dozen.
+const MAX_TARGETS: usize = 256;
+/// A symbolic link, of an entry's mode.
+const LINK: u32 = 0o120_000;
 /// How much is unpacked at a time.
 const BUFFER: usize = 128 << 10;
 /// The most memory xz may ask for, in KiB: what `xz -9` needs.
@@ -66,6 +70,9 @@ pub struct Image {
     /// Small files that decide about modules, by their paths in the image, which begin with
     /// `/`.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Links below modprobe.d, or that stand for it, that lead to nothing that was kept: what
+    /// they say is not known.
+    pub unresolved: BTreeSet<String>,
     /// A file system inside it that was not opened: more modules may be there.
     pub unopened: Option<String>,
 }
@@ -128,12 +135,16 @@ impl Image {
     /// Never: it is written into memory.
     pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let entry = |name: &str, content: &[u8], bytes: Vec<u8>| -> io::Result<Vec<u8>> {
+        let with_mode = |mode, name: &str, content: &[u8], bytes: Vec<u8>| -> io::Result<Vec<u8>> {
             let size = u32::try_from(content.len()).map_err(io::Error::other)?;
-            let mut writer = cpio::newc::Builder::new(name).mode(0o100_644).write(bytes, size);
+            let mut writer = cpio::newc::Builder::new(name).mode(mode).write(bytes, size);
             io::Write::write_all(&mut writer, content)?;
             writer.finish()
         };
+        let entry = |name: &str, content: &[u8], bytes| with_mode(0o100_644, name, content, bytes);
+        for path in &self.unresolved {
+            bytes = with_mode(LINK | 0o777, path.trim_start_matches('/'), b"/", bytes)?;
+        }
         for module in &self.modules {
             bytes = entry(&format!("lib/modules/{module}.ko"), &[], bytes)?;
         }
@@ -156,6 +167,10 @@ struct Reading {
     init: bool,
     /// Whether the last archive has been read to its end.
     ended: bool,
+    /// Links whose names end in `.conf`, and those of modprobe.d itself, with their targets.
+    links: BTreeMap<String, String>,
+    /// Files whose names end in `.conf` that such links may lead to.
+    targets: BTreeMap<String, Vec<u8>>,
 }
 
 impl Reading {
@@ -170,19 +185,55 @@ impl Reading {
             }
             let name = entry.entry().name();
             let name = name.strip_prefix("./").unwrap_or(name).trim_start_matches('/').to_owned();
-            let is_file = entry.entry().mode() & 0o170_000 == 0o100_000;
+            let kind = entry.entry().mode() & 0o170_000;
+            let is_file = kind == 0o100_000;
+            let small = entry.entry().file_size() <= MAX_FILE;
+            let is_conf = name.ends_with(".conf");
             // It is a link in some.
             self.init |= name == INIT;
             if is_file && let Some(module) = modules::name(&name) {
                 self.image.modules.insert(module.into_owned());
             } else if is_file && INNER.iter().any(|inner| name.ends_with(inner)) {
                 self.image.unopened = Some(name);
-            } else if is_file && is_wanted(&name) && entry.entry().file_size() <= MAX_FILE {
+            } else if is_file && is_wanted(&name) && small {
                 let mut content = Vec::new();
                 entry.read_to_end(&mut content)?;
                 self.image.files.insert(format!("/{name}"), content);
+            } else if is_file && is_conf && small && self.targets.len() < MAX_TARGETS {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                self.targets.insert(name.clone(), content);
+            } else if kind == LINK
+                && small
+                && self.links.len() < MAX_TARGETS
+                && (is_conf || MODPROBE.iter().any(|d| d.trim_end_matches('/') == name))
+            {
+                let mut target = Vec::new();
+                entry.read_to_end(&mut target)?;
+                self.links.insert(name.clone(), String::from_utf8_lossy(&target).into_owned());
             }
             entry.finish()?;
+        }
+    }
+
+    /// Follows the links of modprobe.d to their files.
+    fn resolve(&mut self) {
+        for link in self.links.keys() {
+            let is_directory = MODPROBE.iter().any(|d| d.trim_end_matches('/') == link);
+            if !is_directory && !MODPROBE.iter().any(|d| link.starts_with(d)) {
+                continue;
+            }
+            let mut at = link.clone();
+            // As often as the kernel follows links (`MAXSYMLINKS`).
+            for _ in 0..40 {
+                let Some(target) = self.links.get(&at) else { break };
+                at = joined(&at, target);
+            }
+            let kept = self.targets.get(&at).or_else(|| self.image.files.get(&format!("/{at}")));
+            match kept.cloned() {
+                Some(content) => drop(self.image.files.insert(format!("/{link}"), content)),
+                None => self.image.unresolved.extend([format!("/{link}")]),
+            }
         }
     }
 
@@ -236,6 +287,22 @@ impl Reading {
     }
 }
 
+/// Where a link's target is, without a slash before it.
+fn joined(link: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = match target.starts_with('/') {
+        true => Vec::new(),
+        false => link.rsplit_once('/').map_or(Vec::new(), |(directory, _)| directory.split('/').collect()),
+    };
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 fn is_wanted(name: &str) -> bool {
     let is_conf = || name.ends_with(".conf");
     name == FIRST
@@ -260,6 +327,7 @@ pub fn read(image: impl Read) -> Result<Image, ImageError> {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty").into());
     }
     found.archives(&mut image, false)?;
+    found.resolve();
     if found.init { Ok(found.image) } else { Err(ImageError::NotWhole) }
 }
 
@@ -305,7 +373,34 @@ mod tests {
         let mut image = image();
         assert_eq!(read(&*image.to_bytes().unwrap()).unwrap(), image);
         image.unopened = Some("squashfs-root.img".into());
+        image.unresolved.insert("/etc/modprobe.d/x.conf".into());
         assert_eq!(read(&*image.to_bytes().unwrap()).unwrap(), image);
+    }
+
+    /// NixOS, and Debian's alternatives.
+    #[test]
+    fn links_of_modprobe_d() {
+        let bytes = archive(&[
+            ("etc/modprobe.d/nixos.conf", 0o120_777, b"/nix/store/x-nixos.conf"),
+            ("etc/modprobe.d/card.conf", 0o120_777, b"../alternatives/card.conf"),
+            ("etc/modprobe.d/gone.conf", 0o120_777, b"/etc/gone.conf"),
+            ("etc/modprobe.d/round.conf", 0o120_777, b"round.conf"),
+            ("etc/alternatives/card.conf", 0o120_777, b"/etc/card/card.conf"),
+            ("etc/card/card.conf", 0o100_644, b"blacklist nouveau\n"),
+            ("nix/store/x-nixos.conf", 0o100_644, b"options kvm x=1\n"),
+            ("lib/modprobe.d", 0o120_777, b"/usr/lib/modprobe.d"),
+            ("init", 0o100_755, b"#!"),
+        ]);
+        let image = read(&*bytes).unwrap();
+        assert_eq!(
+            image.modprobe().collect::<Vec<_>>(),
+            [
+                ("/etc/modprobe.d/card.conf", &b"blacklist nouveau\n"[..]),
+                ("/etc/modprobe.d/nixos.conf", b"options kvm x=1\n"),
+            ]
+        );
+        let unresolved = ["/etc/modprobe.d/gone.conf", "/etc/modprobe.d/round.conf", "/lib/modprobe.d"];
+        assert_eq!(image.unresolved.iter().collect::<Vec<_>>(), unresolved);
     }
 
     #[test]

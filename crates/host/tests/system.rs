@@ -9,6 +9,7 @@ use std::path::Path;
 use passthru_formats::kconfig::Setting;
 use passthru_formats::modprobe::Command;
 use passthru_host::source::Directory;
+use passthru_model::system::Tool;
 use passthru_model::system::boot::{Oddity, Stage};
 use passthru_model::system::kernels::Presence;
 use passthru_model::{Fact, System, Wants};
@@ -109,6 +110,10 @@ fn other_generators_and_a_kernel_that_is_gone() {
         ("etc/mkinitcpio.conf.d/vfio.conf", b"MODULES=(vfio_pci? amdgpu)\n"),
         ("etc/dracut.conf.d/10-vfio.conf", b"add_drivers+=\"vfio\"\nforce_drivers+=\" vfio_pci \"\n"),
         ("etc/dracut.conf.d/vfio", b"add_drivers+=\" vfio \"\n"),
+        // Put aside, and meant not to be read.
+        ("etc/dracut.conf.d/10-vfio.conf.bak", b""),
+        ("etc/dracut.conf.d/10-vfio.conf.dpkg-dist", b""),
+        ("etc/dracut.conf.d/10-vfio", b""),
     ]);
     let kernels = system.kernels.complete().unwrap();
     assert_eq!((&*kernels[0].release, &kernels[0].directory), ("6.17.1-arch1-1", &None));
@@ -126,9 +131,13 @@ fn other_generators_and_a_kernel_that_is_gone() {
         ]
     );
     assert_eq!(system.boot.hooks, ["base", "kms"]);
-    assert_eq!(system.boot.oddities.len(), 2);
-    assert_eq!(system.boot.oddities[0], Oddity::NotConf("/etc/dracut.conf.d/vfio".into()));
-    assert!(matches!(&system.boot.oddities[1], Oddity::Blanks(_, a) if a.line == 1));
+    let not_conf = |name: &str, taken| {
+        let path = format!("/etc/dracut.conf.d/{name}");
+        system.boot.oddities.contains(&Oddity::NotConf { path, taken })
+    };
+    assert!(not_conf("vfio", false) && not_conf("10-vfio", true), "{:?}", system.boot.oddities);
+    assert_eq!(system.boot.oddities.len(), 3);
+    assert!(matches!(&system.boot.oddities[2], Oddity::Blanks(_, a) if a.line == 1));
     assert_eq!(system.processor.cpu, Fact::Absent);
 }
 
@@ -147,4 +156,13 @@ fn nonsense_is_not_taken_for_an_answer() {
     let kernels = system.kernels.at_least();
     assert!(matches!(kernels[0].config, Fact::Malformed(_)));
     assert!(matches!(kernels[1].config, Fact::Malformed(_)));
+}
+
+#[test]
+fn update_initramfs_is_dracuts_where_initramfs_tools_is_not() {
+    let both: [(&str, &[u8]); 3] =
+        [("usr/bin/dracut", b""), ("usr/sbin/update-initramfs", b""), ("usr/sbin/mkinitramfs", b"")];
+    assert_eq!(system(&both[..2]).tools, [Tool::Dracut]);
+    assert_eq!(system(&both).tools, [Tool::UpdateInitramfs, Tool::Dracut]);
+    assert_eq!(system(&both[1..2]).tools, [Tool::UpdateInitramfs]);
 }

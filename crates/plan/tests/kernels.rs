@@ -399,6 +399,13 @@ fn useless_parameters() {
     host.command_line = Fact::Known("iommu=pt".into());
     passes(&host, "parameter-useless");
     host.iommu_units = Fact::Known(vec![]);
+    // Without Intel's table there is nothing to switch on.
+    host.iommu_tables = Fact::Known(vec![]);
+    passes(&host, "parameter-useless");
+    host.iommu_tables = Fact::Known(vec!["DMAR".into()]);
+    host.command_line = Fact::Known("iommu=pt intel_iommu=off".into());
+    passes(&host, "parameter-useless");
+    host.command_line = Fact::Known("iommu=pt".into());
     let finding = one(&host, "parameter-useless");
     assert_eq!(finding.severity, Severity::Warning);
     assert!(finding.remedy.commands[0].contains("intel_iommu=on"), "{:?}", finding.remedy);
@@ -439,8 +446,8 @@ fn harmful_parameters() {
         ("vfio.enable_unsafe_noiommu_mode=1", Some("VFIO's unsafe mode without an IOMMU is on")),
         ("vfio.enable_unsafe_noiommu_mode=0", None),
         ("pci=realloc,nomsi", Some("pci=nomsi takes message-signalled interrupts away")),
-        ("modprobe.blacklist=nouveau,vfio-pci", Some("vfio-pci is kept from being loaded")),
-        ("modprobe.blacklist=nouveau", None),
+        ("module_blacklist=nouveau,vfio-pci", Some("vfio-pci is kept from being loaded")),
+        ("modprobe.blacklist=nouveau,vfio-pci", None),
         // One is at work all the same: it was said of another kernel.
         ("amd_iommu=off", None),
     ] {
@@ -534,7 +541,7 @@ fn files_of_generators() {
     let line = assignments(b"add_drivers+=\"vfio vfio_pci\"").remove(0);
     host.system.tools = vec![Tool::Dracut];
     host.system.boot.oddities = vec![
-        Oddity::NotConf("/etc/dracut.conf.d/vfio".into()),
+        Oddity::NotConf { path: "/etc/dracut.conf.d/vfio".into(), taken: false },
         Oddity::Blanks("/etc/dracut.conf.d/local.conf".into(), line),
     ];
     let all = found(&host, "initramfs-config");

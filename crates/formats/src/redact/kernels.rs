@@ -125,6 +125,11 @@ impl Redactor {
         let mut kept =
             Image { unopened: image.unopened.map(|_| "squashfs-root.img".into()), ..Image::default() };
         kept.modules.extend(image.modules.into_iter().filter(|name| is_code_name(name)));
+        for path in &image.unresolved {
+            let (directory, name) = path.rsplit_once('/')?;
+            let name = if name == "modprobe.d" { name.to_owned() } else { self.conf_name(name) };
+            kept.unresolved.insert(format!("{directory}/{name}"));
+        }
         for (path, text) in &image.files {
             let (directory, name) = path.rsplit_once('/')?;
             let (path, text) = match (directory, name) {

@@ -443,6 +443,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Stat, "/usr/sbin/grub-mkconfig", T::Stat),
     (Stat, "/usr/sbin/grub2-mkconfig", T::Stat),
     (Stat, "/usr/sbin/grubby", T::Stat),
+    (Stat, "/usr/sbin/mkinitramfs", T::Stat),
     (Stat, "/usr/sbin/proxmox-boot-tool", T::Stat),
     (Stat, "/usr/sbin/update-grub", T::Stat),
     (Stat, "/usr/sbin/update-initramfs", T::Stat),

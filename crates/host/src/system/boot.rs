@@ -157,6 +157,30 @@ fn initramfs_tools(ask: &mut Asker<'_>, named: &mut Named, boot: &mut Boot) {
     };
 }
 
+/// Whether somebody means a file not to be read: what packages explain in it, and what editors,
+/// package managers and people put aside.
+fn is_left_over(name: &str) -> bool {
+    const ENDS: [&str; 12] = [
+        ".bak",
+        "~",
+        ".orig",
+        ".old",
+        ".rpmnew",
+        ".rpmsave",
+        ".rpmorig",
+        ".pacnew",
+        ".pacsave",
+        ".disabled",
+        ".swp",
+        ".save",
+    ];
+    name.starts_with('.')
+        || name.starts_with("README")
+        || name.contains(".dpkg-")
+        || name.contains(".ucf-")
+        || ENDS.iter().any(|end| name.ends_with(end))
+}
+
 fn dracut(ask: &mut Asker<'_>, named: &mut Named, boot: &mut Boot) {
     let mut paths = vec!["/etc/dracut.conf".to_owned()];
     paths.extend(files(
@@ -165,10 +189,11 @@ fn dracut(ask: &mut Asker<'_>, named: &mut Named, boot: &mut Boot) {
         ".conf",
         &mut named.blind,
     ));
-    for name in ask.names("/etc/dracut.conf.d", "dracut's configuration", &mut named.blind) {
-        // Packages leave a README, editors what they saved.
-        if !name.ends_with(".conf") && !name.starts_with('.') && !name.starts_with("README") {
-            boot.oddities.push(Oddity::NotConf(format!("/etc/dracut.conf.d/{name}")));
+    let names = ask.names("/etc/dracut.conf.d", "dracut's configuration", &mut named.blind);
+    for name in &names {
+        if !name.ends_with(".conf") && !is_left_over(name) {
+            let taken = names.contains(&format!("{name}.conf"));
+            boot.oddities.push(Oddity::NotConf { path: format!("/etc/dracut.conf.d/{name}"), taken });
         }
     }
     for (path, assignment) in named.assignments(ask, &paths) {

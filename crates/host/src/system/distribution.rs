@@ -31,6 +31,10 @@ const TOOLS: &[(Tool, &[&[&str]])] = &[
     (Tool::NixOs, &[&["/etc/NIXOS"]]),
 ];
 
+/// Part of initramfs-tools alone: Debian's dracut brings an `update-initramfs` of its own, and
+/// does not read the files of initramfs-tools.
+const MKINITRAMFS: &str = "/usr/sbin/mkinitramfs";
+
 pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Distribution> {
     for path in PATHS {
         let fact = ask.bytes(None, "distribution", path, |text| {
@@ -56,5 +60,9 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Distribution> {
 pub(super) fn tools(ask: &Asker<'_>) -> Vec<Tool> {
     let there = |paths: &[&str]| paths.iter().any(|path| ask.source.stat(path).is_ok());
     let found = TOOLS.iter().filter(|(_, all)| all.iter().all(|any| there(any)));
-    found.map(|(tool, _)| *tool).collect()
+    let mut tools: Vec<Tool> = found.map(|(tool, _)| *tool).collect();
+    if tools.contains(&Tool::Dracut) && !there(&[MKINITRAMFS]) {
+        tools.retain(|tool| *tool != Tool::UpdateInitramfs);
+    }
+    tools
 }

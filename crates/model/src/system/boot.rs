@@ -49,7 +49,12 @@ pub struct NamedModule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Oddity {
     /// A file in `/etc/dracut.conf.d` whose name does not end in `.conf`.
-    NotConf(String),
+    NotConf {
+        /// The file.
+        path: String,
+        /// Whether there is one of that name with `.conf` behind it.
+        taken: bool,
+    },
     /// An assignment without blanks around its value: path, and what stands there.
     Blanks(String, Assignment),
 }

@@ -190,7 +190,7 @@ fn load_early(system: &System, device: &Device, module: Option<&str>) -> Remedy 
             );
         } else if has(Tool::Dracut) {
             commands.push(
-                "echo 'force_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"' > /etc/dracut.conf.d/vfio.conf"
+                "echo 'force_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"' >> /etc/dracut.conf.d/vfio.conf"
                     .into(),
             );
         }
@@ -209,13 +209,21 @@ fn initramfs_config(host: &Host<'_>) -> Verdict {
     let mut found = Vec::new();
     for oddity in &boot.oddities {
         let (summary, evidence, consequence, remedy) = match oddity {
-            Oddity::NotConf(path) => (
-                format!("dracut does not read {path}"),
-                evidence(path, "its name does not end in .conf"),
-                "What stands in it has no effect.",
-                Remedy::new(When::Reboot, "Give it a name that ends in .conf")
-                    .command(format!("mv {path} {path}.conf")),
-            ),
+            Oddity::NotConf { path, taken } => {
+                let remedy = if *taken {
+                    let text = "Put what is needed of it into the file of that name that ends in .conf, and remove it";
+                    Remedy::new(When::Reboot, text).command(format!("diff {path} {path}.conf"))
+                } else {
+                    Remedy::new(When::Reboot, "Give it a name that ends in .conf")
+                        .command(format!("mv {path} {path}.conf"))
+                };
+                (
+                    format!("dracut does not read {path}"),
+                    evidence(path, "its name does not end in .conf"),
+                    "What stands in it has no effect.",
+                    remedy,
+                )
+            }
             Oddity::Blanks(path, line) => (
                 format!("A blank is missing around the value of {}", line.key),
                 evidence(format!("{path}:{}", line.line), format!("{}+=\"{}\"", line.key, line.value)),

@@ -84,6 +84,12 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
     let outside = || boot.modprobe.at_least().iter().filter(|line| line.path.starts_with(OWN));
     for line in outside().filter(|line| matters(&line.command, image)) {
         if !inside.iter().any(|(_, command)| *command == line.command) {
+            let link = image.unresolved.iter().find(|link| **link == line.path || format!("{link}/") == OWN);
+            if let Some(link) = link {
+                let why = "it is a link that leads to no file in the image that passthru keeps".into();
+                unseen.push(Unseen { path: format!("{}: {link}", of.path), why });
+                continue;
+            }
             let place = format!("{}:{}", line.path, line.line);
             evidence.push(Evidence::new(place, format!("{} (not in the image)", words(&line.command))));
             missing.insert(&line.path);
@@ -222,6 +228,11 @@ mod tests {
             "pass"
         );
         assert_eq!(file(""), OLD);
+        for link in ["/etc/modprobe.d/vfio.conf", "/etc/modprobe.d"] {
+            let linked = host(|_, image| image.unresolved.extend([link.to_owned()]));
+            assert_eq!(linked, format!("could not look at /boot/initrd.img: {link}"));
+        }
+        assert_eq!(host(|_, image| image.unresolved.extend(["/etc/modprobe.d/x.conf".to_owned()])), OLD);
         assert_eq!(file("options vfio-pci ids=10de:1285\n"), OLD);
         assert_eq!(file(&format!("{IDS}\nsoftdep nouveau pre: vfio-pci\n")), OLD);
         let nouveau = host(|_, image| {

@@ -17,6 +17,7 @@
 //! | `processor` | the processor and KVM |
 //! | `kernel` | configuration and modules of every installed kernel |
 //! | `parameters` | the kernel's command line |
+//! | `options` | nothing: what modprobe.d says of VFIO's modules, for `parameters` |
 //! | `boot` | which driver wins at boot, the boot's framebuffer, identical cards |
 //! | `image` | the initramfs image against the files it is made from |
 //! | `claims` | nothing: which devices vfio-pci is told to take at boot |
@@ -30,6 +31,7 @@ mod iommu;
 mod kernel;
 mod log;
 mod memory;
+mod options;
 mod parameters;
 mod processor;
 pub mod remedy;

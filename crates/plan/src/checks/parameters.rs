@@ -2,13 +2,12 @@
 //! that is none.
 
 use passthru_formats::cmdline::{self, Parameter};
-use passthru_formats::modprobe::{self, Command};
 use passthru_model::system::Tool;
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::claims::{Claims, claims};
 use super::processor::{kvm_module, running};
-use super::{Ask, Check, Host, Subject, not_known, remedy};
+use super::{Ask, Check, Host, Subject, not_known, options, remedy};
 
 const PATH: &str = "/proc/cmdline";
 
@@ -136,6 +135,12 @@ fn useless(host: &Host<'_>) -> Verdict {
     let kernel = running(host);
     let config = kernel.and_then(|kernel| kernel.config.known());
     let active = host.snapshot.iommu_active();
+    // Only where it is intel_iommu=on that is missing: the other causes are `iommu-kernel`'s.
+    let wants_on = !active
+        && dmar
+        && super::iommu::switched_off_by(host).is_none()
+        && !super::iommu::on_by_default(host)
+        && config.is_none_or(|config| config.is_on("INTEL_IOMMU"));
     each(host, "no parameter is there in vain", |parameters| {
         let mut found = Vec::new();
         let remove = |parameter: &Parameter<'_>| remedy::remove_parameters(system, parameter.raw);
@@ -179,8 +184,7 @@ fn useless(host: &Host<'_>) -> Verdict {
                         "The kernel passes over it without a word; on Intel the IOMMU is switched on by intel_iommu=on.",
                     );
                 }
-                // On AMD nothing needs to be switched on.
-                if parameter.parts().any(|part| part == "pt") && !active && !intel_on && amd != Some(true) {
+                if parameter.parts().any(|part| part == "pt") && wants_on && !intel_on {
                     found.push(finding(
                         Severity::Warning,
                         parameter,
@@ -275,7 +279,8 @@ fn harmful(host: &Host<'_>) -> Verdict {
                     "Lent devices share interrupt lines with others then, which VFIO refuses for many of them.",
                     remove(parameter),
                 );
-            } else if parameter.is("modprobe.blacklist") || parameter.is("module_blacklist") {
+            } else if parameter.is("module_blacklist") {
+                // modprobe.blacklist= does not keep it from being loaded by its name.
                 let vfio = |name: &&str| name.replace('-', "_").starts_with("vfio");
                 if let Some(name) = parameter.parts().find(vfio) {
                     warn(
@@ -287,7 +292,8 @@ fn harmful(host: &Host<'_>) -> Verdict {
             }
         }
         found.extend(bad_ids(host, &claims));
-        found.extend(unsafe_mode(host));
+        found.extend(options::unsafe_mode(host));
+        found.extend(options::kept_away(host));
         found
     });
     match verdict {
@@ -353,31 +359,6 @@ fn bad_ids(host: &Host<'_>, claims: &Claims) -> Vec<Finding> {
 /// After a change of modprobe.d the copies in the initramfs images are old.
 fn rebuild(system: &passthru_model::System, place: &str) -> Vec<String> {
     if place == PATH { Vec::new() } else { remedy::rebuild_initramfs(system) }
-}
-
-/// VFIO's mode without an IOMMU, in modprobe.d.
-fn unsafe_mode(host: &Host<'_>) -> Vec<Finding> {
-    let system = &host.snapshot.system;
-    let mut found = Vec::new();
-    for line in system.boot.modprobe.at_least() {
-        if let Command::Options { module, options } = &line.command
-            && module == "vfio"
-            && modprobe::option(options, "enable_unsafe_noiommu_mode")
-                .is_some_and(|v| v.is_empty() || passthru_formats::scalar::switch(v) == Some(true))
-        {
-            found.push(Finding {
-                severity: Severity::Warning,
-                summary: "VFIO's unsafe mode without an IOMMU is on".into(),
-                evidence: vec![Evidence::new(format!("{}:{}", line.path, line.line), format!("options {module} {options}"))],
-                consequence: "A device in that mode reads and writes all of the host's memory, the kernel is tainted, and QEMU \
-                    cannot use it."
-                    .into(),
-                remedy: Remedy::new(When::Reboot, "Take the option out and switch the IOMMU on instead")
-                    .commands(remedy::rebuild_initramfs(system)),
-            });
-        }
-    }
-    found
 }
 
 /// The parameter that is meant, where one is spelt almost like it.
@@ -482,12 +463,16 @@ pub(super) const CHECKS: &[Check] = &[
             A misspelt parameter is no error to anybody: the kernel passes it on to process 1.\n\n\
             `pci-stub.ids=` belongs to a way of assigning that went with Linux 4.12; such a device has to be bound to vfio-pci \
             after all. `iommu=off`, `intel_iommu=off` and `amd_iommu=off` switch the IOMMU off. \
-            `enable_unsafe_noiommu_mode` gives devices away without any protection, for DPDK; QEMU cannot use it.",
+            `enable_unsafe_noiommu_mode` gives devices away without any protection, for DPDK; QEMU cannot use it.\n\n\
+            `module_blacklist=vfio-pci` and `install vfio_pci /bin/false` in modprobe.d keep the module from being loaded at \
+            all. `modprobe.blacklist=` and `blacklist` stop loading by alias and from modules-load.d only; `modprobe vfio-pci` \
+            loads it all the same.",
         sources: &[
             "drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids",
             "drivers/vfio/vfio_main.c",
             "drivers/pci/pci-stub.c",
             "Documentation/admin-guide/kernel-parameters.txt",
+            "modprobe.d(5)",
         ],
         ask: Ask::Host(harmful),
     },

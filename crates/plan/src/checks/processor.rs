@@ -178,8 +178,8 @@ pub(super) const CHECKS: &[Check] = &[
             AMD-V (flag `svm`). It is not the IOMMU (VT-d, AMD-Vi): a machine can have one without the other, \
             and the firmware has a switch for each.\n\n\
             The kernel takes the flag away where the firmware has switched VT-x off, and says `x86/cpu: VMX \
-            (outside TXT) disabled by BIOS`. AMD processors keep `svm`, and KVM says `SVM disabled (by BIOS) in \
-            MSR_VM_CR`. In a virtual machine the flag is there only with nested virtualization.\n\n\
+            (outside TXT) disabled by BIOS`; on AMD the same since Linux 6.7, with `SVM disabled (by BIOS) in \
+            MSR_VM_CR`, which older kernels leave to KVM to say while `svm` stays. In a virtual machine the flag is there only with nested virtualization.\n\n\
             Switch it on in the firmware's set-up; some boards take the change only after the power was off. \
             VFIO itself works without it, guests are just emulated and slow.",
         sources: &[

@@ -141,7 +141,10 @@ pub fn rebuild_initramfs(system: &System) -> Vec<String> {
         "nixos-rebuild boot"
     } else if has(system, Tool::RpmOstree) {
         "rpm-ostree initramfs --enable"
-    } else if has(system, Tool::UpdateInitramfs) {
+    } else if has(system, Tool::UpdateInitramfs)
+        // Debian's dracut brings the command too, which knows how the images are called there.
+        || has(system, Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
+    {
         "update-initramfs -u -k all"
     } else if has(system, Tool::Mkinitcpio) {
         "mkinitcpio -P"
@@ -231,6 +234,18 @@ mod tests {
                 commands,
                 "{id}"
             );
+        }
+    }
+
+    #[test]
+    fn images() {
+        for (id, like, tools, command) in [
+            ("debian", "", &[Tool::UpdateInitramfs][..], "update-initramfs -u -k all"),
+            ("linuxmint", "ubuntu debian", &[Tool::Dracut], "update-initramfs -u -k all"),
+            ("fedora", "", &[Tool::Dracut], "dracut -f --regenerate-all"),
+            ("arch", "", &[Tool::Mkinitcpio], "mkinitcpio -P"),
+        ] {
+            assert_eq!(rebuild_initramfs(&system(id, like, tools)), [command], "{id}");
         }
     }
 

@@ -3,7 +3,7 @@
 use passthru_model::system::firmware::{LOCKDOWN as STATE, SECURE_BOOT};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
-use super::super::{Ask, Check, Host, Subject};
+use super::super::{Ask, Check, Host, Subject, could_not_look};
 use super::{firmware, unseen};
 
 pub(super) const LOCKDOWN: Check = Check {
@@ -47,10 +47,17 @@ fn locked(host: &Host<'_>) -> Verdict {
         if !blind.is_empty() {
             return Verdict::CouldNotLook(blind);
         }
+        let not_listed = firmware.efi == Fact::Known(true) && firmware.secure_boot == Fact::Absent;
+        if not_listed && firmware.lockdown == Fact::Absent {
+            let why = "there is no such variable: efivarfs is not mounted, or the firmware has none";
+            return could_not_look(SECURE_BOOT, why);
+        }
         return Verdict::Pass(match firmware.efi {
             Fact::Known(false) => {
                 "this host was not started by EFI, and the kernel is not locked down".into()
             }
+            // Whether Secure Boot is on nobody can say.
+            _ if not_listed => "the kernel is not locked down".into(),
             _ => "Secure Boot is off, and the kernel is not locked down".into(),
         });
     }

@@ -7,6 +7,7 @@
 //! | this one | what the checks have in common |
 //! | `off` | `iommu-firmware`, `iommu-kernel` |
 //! | `remapping` | `interrupt-remapping`, `unsafe-interrupts` |
+//! | `switches` | nothing: `allow_unsafe_interrupts`, for `remapping` |
 //! | `width` | `address-width` |
 //! | `regions` | `firmware-regions` |
 //! | `lockdown` | `lockdown` |
@@ -15,11 +16,12 @@ mod lockdown;
 mod off;
 mod regions;
 mod remapping;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod width;
 
-pub(super) use off::word as switched_off_by;
+pub(super) use off::{on_by_default, word as switched_off_by};
 use passthru_formats::cpuinfo::CpuInfo;
 use passthru_model::system::firmware::{Firmware, TABLES, UNITS};
 use passthru_model::{Fact, Snapshot, Unseen, Verdict};

@@ -4,6 +4,7 @@ use passthru_model::system::Tool;
 use passthru_model::system::firmware::{TABLES, UNITS};
 use passthru_model::{Fact, Finding, Remedy, Severity, Verdict, When};
 
+use super::super::processor::running;
 use super::super::{Ask, Check, Host, Subject, evidence, remedy};
 use super::{command_line, cpu, firmware, in_vm, table_path, tables, units};
 use crate::firmware::{intel_word, switched_off};
@@ -154,17 +155,23 @@ fn in_kernel(host: &Host<'_>) -> Verdict {
             format!("{word} keeps the kernel from using the IOMMU"),
             remedy::parameters_changed(system, add, word),
         )
-    } else if has("DMAR") && !intel_word(line, "on") {
-        shown.extend(on_line("no intel_iommu=on"));
-        (
-            "this kernel uses Intel's IOMMU only when told to".to_owned(),
-            remedy::add_parameters(system, "intel_iommu=on"),
-        )
     } else if let Some(wrong) = broken(host) {
         shown.extend(evidence(wrong.0, wrong.1));
         (
             "the firmware's table is broken".to_owned(),
             Remedy::new(When::Firmware, "Look for an update of the firmware"),
+        )
+    } else if let Some((kernel, option, line)) = without_driver(host, tables) {
+        shown.extend(evidence(kernel, line));
+        (
+            "this kernel has no driver for the IOMMU".to_owned(),
+            Remedy::new(When::Reboot, format!("Boot a kernel with CONFIG_{option}")),
+        )
+    } else if has("DMAR") && !intel_word(line, "on") && !on_by_default(host) {
+        shown.extend(on_line("no intel_iommu=on"));
+        (
+            "this kernel uses Intel's IOMMU only when told to".to_owned(),
+            remedy::add_parameters(system, "intel_iommu=on"),
         )
     } else if has("VIOT") {
         ("the driver of virtio-iommu was not there in time".to_owned(), virtio(host))
@@ -184,6 +191,26 @@ fn in_kernel(host: &Host<'_>) -> Verdict {
         remedy,
     }
     .into()
+}
+
+/// What the running kernel was built without that its tables ask for: the file of its
+/// configuration, the option, and its line.
+fn without_driver<'a>(host: &Host<'a>, tables: &[String]) -> Option<(&'a str, &'static str, String)> {
+    let kernel = running(host)?;
+    let config = kernel.config.known()?;
+    let missing = |(table, option): (&str, &'static str)| {
+        (tables.iter().any(|one| one == table) && !config.is_on(option)).then_some(option)
+    };
+    let option = [("DMAR", "INTEL_IOMMU"), ("IVRS", "AMD_IOMMU")].into_iter().find_map(missing)?;
+    Some((&kernel.config_path, option, config.line(option)))
+}
+
+/// Whether the running kernel uses Intel's IOMMU without being told; `false` where that is not
+/// known. Debian's option excepts graphics only.
+pub(in crate::checks) fn on_by_default(host: &Host<'_>) -> bool {
+    let config = running(host).and_then(|kernel| kernel.config.known());
+    let default = |option| config.is_some_and(|config| config.is_on(option));
+    default("INTEL_IOMMU_DEFAULT_ON") || default("INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF")
 }
 
 /// A table that does not add up, and how.

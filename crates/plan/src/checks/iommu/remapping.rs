@@ -2,11 +2,12 @@
 
 use passthru_formats::acpi::ivrs::Entry;
 use passthru_formats::cmdline;
-use passthru_formats::scalar::switch;
 use passthru_model::system::firmware::{IOMMUFD_UNSAFE, Make, TYPE1_UNSAFE, UNITS};
-use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
+use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
+use super::super::processor::running;
 use super::super::{Ask, Check, Host, Subject, evidence, remedy};
+use super::switches::{Switch, forbid, switches, unseen_switches};
 use super::{AFTER_OFF, command_line, firmware, in_vm, table_path, unread_tables, unseen};
 use crate::firmware::remapping_switched_off;
 
@@ -26,7 +27,8 @@ pub(super) const REMAPPING: Check = Check {
          iommufd QEMU says `error bind device fd=37 to iommufd=36: Operation not permitted`, and the kernel is \
          silent; only once it is allowed it warns `MSI interrupts are not secure, they cannot be isolated by the platform.`\n\n\
          Causes: the firmware forbids it (DMAR, flag bit 0) or one IOMMU cannot do it (`ecap` bit 3: one is \
-         enough to do without it everywhere); on AMD, firmware that does not name the chipset's I/O APIC (`AMD-Vi: \
+         enough to do without it everywhere); Intel's 5500, 5520 and X58 in early revisions, whose \
+         erratum makes the kernel refuse; on AMD, firmware that does not name the chipset's I/O APIC (`AMD-Vi: \
          No southbridge IOAPIC found`, `Disabling interrupt remapping`); `intremap=off`; virtio-iommu, which has none \
          on x86. On Arm the interrupt controller isolates devices, and the question does not arise. Whether it is \
          at work shows in /proc/interrupts: `IR-PCI-MSI` instead of `PCI-MSI`.\n\n\
@@ -38,6 +40,7 @@ pub(super) const REMAPPING: Check = Check {
         "drivers/vfio/vfio_iommu_type1.c, vfio_iommu_type1_attach_group",
         "drivers/iommu/iommufd/device.c, iommufd_device_bind",
         "drivers/iommu/intel/irq_remapping.c, intel_prepare_irq_remapping",
+        "arch/x86/kernel/early-quirks.c, intel_remapping_check",
         "drivers/iommu/amd/init.c, check_ioapic_information",
         "drivers/iommu/irq_remapping.c, setup_irqremap",
     ],
@@ -77,6 +80,8 @@ struct Missing {
     evidence: Vec<Evidence>,
     /// What gives remapping back; `None` where nothing does.
     remedy: Option<Remedy>,
+    /// Whether that is the owner's own doing to undo: then nothing has to be worked around.
+    own: bool,
 }
 
 fn state(host: &Host<'_>) -> State {
@@ -93,16 +98,18 @@ fn state(host: &Host<'_>) -> State {
     if firmware.remapped_interrupts == Fact::Known(false) {
         seen = evidence(INTERRUPTS, "PCI-MSI, not IR-PCI-MSI");
     }
-    let missing = |summary: &str, more: Vec<Evidence>, remedy| {
+    let because = |summary: &str, more: Vec<Evidence>, remedy, own| {
         let evidence = more.into_iter().chain(seen.clone()).collect();
-        State::No(Missing { summary: summary.into(), evidence, remedy })
+        State::No(Missing { summary: summary.into(), evidence, remedy, own })
     };
+    let missing = |summary: &str, more, remedy| because(summary, more, remedy, false);
     if let Some(word) = remapping_switched_off(command_line(host)) {
         let remedy = remedy::remove_parameters(system, word);
-        return missing(
+        return because(
             &format!("{word} switches interrupt remapping off"),
             evidence("/proc/cmdline", word),
             Some(remedy),
+            true,
         );
     }
     let update = "Look for a switch of that name or for x2APIC in the firmware's set-up, or for an update";
@@ -119,6 +126,13 @@ fn state(host: &Host<'_>) -> State {
         return missing(
             &format!("the IOMMU {} cannot remap interrupts", unit.name),
             evidence(unit.register("ecap"), format!("{ecap:x}, bit 3 is not set")),
+            None,
+        );
+    }
+    if let Some(shown) = drains_badly(host) {
+        return missing(
+            "the kernel does not remap interrupts with this chipset: it has an erratum",
+            shown,
             None,
         );
     }
@@ -143,14 +157,37 @@ fn state(host: &Host<'_>) -> State {
     }
     match &firmware.remapped_interrupts {
         Fact::Known(false) => {
-            let why = "Boot a kernel with CONFIG_IRQ_REMAP; its log says what else it did not like";
-            let remedy =
-                Remedy::new(When::Reboot, why).command("journalctl -k -b --grep 'DMAR-IR|AMD-Vi|remap'");
-            missing(
-                "the kernel does not remap interrupts, and the tables do not say why",
-                vec![],
-                Some(remedy),
-            )
+            let kernel = running(host);
+            let config = kernel.and_then(|kernel| Some((kernel, kernel.config.known()?)));
+            if let Some((kernel, config)) = config.filter(|(_, config)| !config.is_on("IRQ_REMAP")) {
+                return because(
+                    "this kernel is built without interrupt remapping",
+                    evidence(&kernel.config_path, config.line("IRQ_REMAP")),
+                    Some(Remedy::new(When::Reboot, "Boot a kernel with CONFIG_IRQ_REMAP")),
+                    true,
+                );
+            }
+            let log = "journalctl -k -b --grep 'DMAR-IR|AMD-Vi|remap'";
+            let unread = unread_tables(host.snapshot);
+            let look = |text: &str| Some(Remedy::new(When::Reboot, text).command(log));
+            if unread.is_empty() {
+                let text =
+                    "Look in the kernel's log for what it did not like, and for an update of the firmware";
+                missing(
+                    "the kernel does not remap interrupts, and the tables do not say why",
+                    vec![],
+                    look(text),
+                )
+            } else {
+                let why = unread.into_iter().map(|unseen| Evidence::new(unseen.path, unseen.why)).collect();
+                let text =
+                    "Check again as root, who can read the firmware's tables, and look in the kernel's log";
+                missing(
+                    "the kernel does not remap interrupts; the tables that may say why were not read",
+                    why,
+                    look(text),
+                )
+            }
         }
         // Neither chip is named: not an x86 machine, or nobody can see.
         Fact::Absent if has(Make::Intel) || has(Make::Amd) => State::Unknown(vec![Unseen {
@@ -166,6 +203,21 @@ fn state(host: &Host<'_>) -> State {
     }
 }
 
+/// The host bridge of a chipset that loses interrupts when they are remapped, for which the
+/// kernel refuses to (`arch/x86/kernel/early-quirks.c`, `intel_remapping_check`): Intel's 5500,
+/// 5520 and X58 in early revisions.
+fn drains_badly(host: &Host<'_>) -> Option<Vec<Evidence>> {
+    let broken = |device: &&Device| {
+        let (Some(id), Some(revision)) = (device.id.known(), device.revision.known()) else { return false };
+        id.vendor == 0x8086
+            && matches!(id.device, 0x3403 | 0x3405 | 0x3406)
+            && (*revision <= 0x13 || (id.device, *revision) == (0x3405, 0x22))
+    };
+    let bridge = host.snapshot.devices.iter().find(broken)?;
+    let (id, revision) = (bridge.id.known()?, bridge.revision.known()?);
+    Some(evidence(bridge.address.to_string(), format!("{id}, revision {revision:#04x}")))
+}
+
 fn remapped(host: &Host<'_>) -> Verdict {
     let missing = match state(host) {
         State::Yes(evidence) => return Verdict::Pass(format!("{} in {}", evidence.value, evidence.place)),
@@ -173,9 +225,8 @@ fn remapped(host: &Host<'_>) -> Verdict {
         State::Unknown(unseen) => return Verdict::CouldNotLook(unseen),
         State::No(missing) => missing,
     };
-    let Missing { summary, evidence, remedy } = missing;
-    let set = switches(host);
-    let [type1, _] = &set;
+    let Missing { summary, evidence, remedy, own } = missing;
+    let [type1, _] = switches(host);
     if let Some(place) = &type1.on {
         let mut evidence = evidence;
         evidence.push(place.clone());
@@ -193,15 +244,17 @@ fn remapped(host: &Host<'_>) -> Verdict {
     }
     let remedy = match remedy {
         // What the owner did is to be undone, not worked around.
-        Some(remedy) if remedy.when == When::Reboot => remedy,
-        Some(first) => allow(
-            host,
-            &format!(
-                "{}; where there is none, allow unsafe interrupts for guests you trust as much as the host, which \
-                 they can then disturb or take over",
+        Some(remedy) if own => remedy,
+        Some(first) => {
+            let text = format!(
+                "{}; where that does not help, allow unsafe interrupts for guests you trust as much as the host, \
+                 which they can then disturb or take over",
                 first.text
-            ),
-        ),
+            );
+            let mut remedy = allow(host, &text);
+            remedy.commands.splice(..0, first.commands);
+            remedy
+        }
         None => allow(
             host,
             "Allow unsafe interrupts, and only for guests you trust as much as the host, which they can then \
@@ -235,48 +288,9 @@ fn allow(host: &Host<'_>, text: &str) -> Remedy {
     remedy
 }
 
-/// One switch.
-struct Switch {
-    /// Its module.
-    module: &'static str,
-    /// Its path.
-    path: &'static str,
-    /// Whether its module is loaded.
-    loaded: bool,
-    /// What says that it is set.
-    on: Option<Evidence>,
-}
-
-fn switches(host: &Host<'_>) -> [Switch; 2] {
-    let firmware = firmware(host);
-    let line = command_line(host);
-    [
-        ("vfio_iommu_type1", TYPE1_UNSAFE, &firmware.type1_unsafe),
-        ("iommufd", IOMMUFD_UNSAFE, &firmware.iommufd_unsafe),
-    ]
-    .map(|(module, path, fact)| {
-        let name = format!("{module}.allow_unsafe_interrupts");
-        let on_line = cmdline::parse(line).filter(|p| p.is(&name)).last();
-        let on = match fact {
-            Fact::Known(true) => Some(Evidence::new(path, "Y")),
-            Fact::Known(false) => None,
-            // It counts when the module is loaded.
-            _ => on_line
-                .filter(|p| p.value.is_none_or(|value| switch(value) == Some(true)))
-                .map(|p| Evidence::new("/proc/cmdline", p.raw)),
-        };
-        Switch { module, path, loaded: fact.known().is_some(), on }
-    })
-}
-
 fn allowed(host: &Host<'_>) -> Verdict {
-    let firmware = firmware(host);
-    let blind: Vec<Unseen> =
-        [unseen(&firmware.type1_unsafe, TYPE1_UNSAFE), unseen(&firmware.iommufd_unsafe, IOMMUFD_UNSAFE)]
-            .into_iter()
-            .flatten()
-            .collect();
     let switches = switches(host);
+    let blind = unseen_switches(host, &switches);
     let set: Vec<&Switch> = switches.iter().filter(|switch| switch.on.is_some()).collect();
     if set.is_empty() {
         return if blind.is_empty() {
@@ -322,28 +336,4 @@ fn allowed(host: &Host<'_>) -> Verdict {
         .into(),
         State::Unknown(unseen) => Verdict::CouldNotLook(unseen),
     }
-}
-
-fn forbid(host: &Host<'_>, set: &[&Switch]) -> Remedy {
-    let mut text = "Take the switch away".to_owned();
-    let mut commands = Vec::new();
-    let mut when = When::Now;
-    for switch in set {
-        if switch.loaded {
-            commands.push(format!("echo 0 > {}", switch.path));
-        }
-    }
-    let words: Vec<&str> = cmdline::parse(command_line(host))
-        .filter(|p| set.iter().any(|s| p.is(&format!("{}.allow_unsafe_interrupts", s.module))))
-        .map(|p| p.raw)
-        .collect();
-    if words.is_empty() {
-        text += ", and the line in /etc/modprobe.d that sets it";
-        commands.push("grep -rn allow_unsafe_interrupts /etc/modprobe.d".into());
-    } else {
-        let remedy = remedy::remove_parameters(&host.snapshot.system, &words.join(" "));
-        (text, when) = (remedy.text, remedy.when);
-        commands.extend(remedy.commands);
-    }
-    Remedy { text, commands, when }
 }

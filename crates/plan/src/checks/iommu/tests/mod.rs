@@ -1,6 +1,7 @@
 //! Each check where it fires, where all is well, and where nobody could look. Tables have
 //! the shapes of real machines' (`passthru_testkit::acpi`).
 
+mod interrupts;
 mod regions;
 
 use std::collections::BTreeMap;
@@ -8,14 +9,15 @@ use std::collections::BTreeMap;
 use passthru_formats::Errno;
 use passthru_formats::acpi::{dmar, ivrs};
 use passthru_formats::cpuinfo::CpuInfo;
+use passthru_formats::kconfig;
 use passthru_formats::pci_ids::Names;
 use passthru_formats::resource::{Flags, Kind, Resource};
 use passthru_model::system::Processor;
 use passthru_model::system::firmware::{IommuUnit, Make};
-use passthru_model::system::{Distribution, Tool};
+use passthru_model::system::{Distribution, Kernel, Tool};
 use passthru_model::{
-    Detail, Device, Fact, Finding, Records, Rights, Severity, Snapshot, SourceKind, System, Usage, Verdict,
-    When,
+    Detail, Device, Fact, Finding, Records, Rights, Seen, Severity, Snapshot, SourceKind, System, Usage,
+    Verdict, When,
 };
 use passthru_pci::{Class, Id};
 use passthru_testkit::acpi::machines;
@@ -260,6 +262,24 @@ fn off_in_the_kernel() {
     let mut broken = off("intel_iommu=on");
     broken.system.firmware.dmar = Fact::Malformed("DMAR: its bytes add up to 0x03".into());
     assert_eq!(found(&broken, "iommu-kernel").summary, "the firmware's table is broken");
+    // No word helps against that.
+    broken.command_line = Fact::Known("ro".into());
+    assert_eq!(found(&broken, "iommu-kernel").summary, "the firmware's table is broken");
+
+    let mut host = off("ro");
+    for (config, summary) in [
+        ("CONFIG_PCI=y\nCONFIG_INTEL_IOMMU=y\n", "this kernel uses Intel's IOMMU only when told to"),
+        ("CONFIG_PCI=y\n", "this kernel has no driver for the IOMMU"),
+        (
+            "CONFIG_PCI=y\nCONFIG_INTEL_IOMMU=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\n",
+            "nothing on the command line keeps the kernel from using the IOMMU, and it does not",
+        ),
+    ] {
+        let config = kconfig::select(config.as_bytes(), kconfig::OPTIONS).unwrap();
+        let kernel = Kernel { running: true, config: Fact::Known(config), ..Kernel::default() };
+        host.system.kernels = Seen::new(vec![kernel], vec![]);
+        assert_eq!(found(&host, "iommu-kernel").summary, summary);
+    }
 
     let mut host = amd_host(&machines::amd_desktop());
     host.iommu_units = Fact::Known(vec![]);
@@ -451,6 +471,8 @@ fn locked_down() {
     host.system.firmware.lockdown = Fact::Absent;
     assert!(found(&host, "lockdown").summary.starts_with("Secure Boot is on"));
     host.system.firmware.secure_boot = Fact::Absent;
+    assert!(blind(&host, "lockdown").contains("efivarfs is not mounted"));
+    host.system.firmware.efi = Fact::Known(false);
     passes(&host, "lockdown");
     host.system.firmware.lockdown = Fact::Unreadable(Errno::EACCES);
     assert!(blind(&host, "lockdown").contains("needs root"));
