@@ -102,7 +102,7 @@ impl Image {
         let mut found = Vec::new();
         for (path, text) in &self.files {
             let mut add = |module: &str| {
-                found.push((path.clone(), modules::canonical(module.trim_end_matches('?')).into()))
+                found.push((path.clone(), modules::canonical(module.trim_end_matches('?')).into()));
             };
             match path.strip_prefix('/').unwrap_or(path) {
                 FIRST => initramfs::module_lines(text).for_each(|(_, module)| add(module)),

@@ -98,7 +98,7 @@ fn what_the_kernel_refuses_can_be_done_without() {
 
     // Another kernel does it, and nothing has to be allowed.
     host.system.kernels = kernel(|kernel| {
-        kernel.config = Fact::Known(kconfig::select(b"CONFIG_PCI=y\n", kconfig::OPTIONS).unwrap())
+        kernel.config = Fact::Known(kconfig::select(b"CONFIG_PCI=y\n", kconfig::OPTIONS).unwrap());
     });
     let finding = found(&host, "interrupt-remapping");
     assert_eq!(finding.summary, "this kernel is built without interrupt remapping");
