@@ -15,6 +15,9 @@ const SYS_RESOURCE: u32 = 24;
 /// What QEMU's smallest ordinary guest and its firmware take: the default of `-m`, 128 MiB, and
 /// what `run` adds to a guest's memory, 1 GiB.
 const SMALLEST: u64 = GIB + 128 * MIB;
+/// What a process may lock where nobody set anything, since Linux 5.16
+/// (`include/uapi/linux/resource.h`, `MLOCK_LIMIT`); 64 KiB before.
+const DEFAULT: u64 = 8 << 20;
 
 const LIMITS: &str = "/proc/self/limits";
 
@@ -51,8 +54,8 @@ fn locked_memory(host: &Host<'_>) -> Verdict {
     };
     Finding {
         // `run` and libvirt's system daemon raise the limit for their machines: it hinders only
-        // who starts QEMU by hand, which not even a look at the host tells.
-        severity: Severity::Note,
+        // who starts QEMU by hand. Everybody has the kernel's default; who has less was given it.
+        severity: if hard < DEFAULT { Severity::Warning } else { Severity::Note },
         summary,
         evidence: evidence(LIMITS, format!("Max locked memory: {}, at most {hard} bytes", shown(limit.soft))),
         consequence: "All memory of a guest with a lent device is locked: with more than that, a QEMU you start by hand \
@@ -128,7 +131,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "locked-memory",
         title: "too little memory may be locked",
-        severity: Severity::Note,
+        severity: Severity::Warning,
         subject: Subject::Memory,
         after: &[],
         about: "A device writes to the guest's memory whenever it likes, so all of it stays where it is: VFIO locks it \
