@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::{cmdline, initramfs, modules};
+use crate::path::absolute;
+use crate::{cmdline, initramfs, modprobe, modules};
 
 /// The most that is read of an image. Those of distributions have 20 to 200 MB.
 const MAX_IMAGE: u64 = 1 << 30;
@@ -41,14 +42,6 @@ const OTHERS: [(&[u8], &str); 4] = [
     (b"hsqs", "squashfs"),
 ];
 
-/// Directories of modprobe.d(5) in an image.
-const MODPROBE: [&str; 5] = [
-    "etc/modprobe.d/",
-    "run/modprobe.d/",
-    "usr/local/lib/modprobe.d/",
-    "usr/lib/modprobe.d/",
-    "lib/modprobe.d/",
-];
 /// The program the kernel starts.
 const INIT: &str = "init";
 /// What initramfs-tools loads first: one module a line.
@@ -125,7 +118,7 @@ impl Image {
 
     /// Files of modprobe.d(5), with their paths in the image.
     pub fn modprobe(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let files = self.files.iter().filter(|(path, _)| MODPROBE.iter().any(|d| path[1..].starts_with(d)));
+        let files = self.files.iter().filter(|(path, _)| is_below_modprobe(&path[1..]));
         files.map(|(path, text)| (&**path, &**text))
     }
 
@@ -206,7 +199,7 @@ impl Reading {
             } else if kind == LINK
                 && small
                 && self.links.len() < MAX_TARGETS
-                && (is_conf || MODPROBE.iter().any(|d| d.trim_end_matches('/') == name))
+                && (is_conf || is_modprobe(&name))
             {
                 let mut target = Vec::new();
                 entry.read_to_end(&mut target)?;
@@ -219,17 +212,16 @@ impl Reading {
     /// Follows the links of modprobe.d to their files.
     fn resolve(&mut self) {
         for link in self.links.keys() {
-            let is_directory = MODPROBE.iter().any(|d| d.trim_end_matches('/') == link);
-            if !is_directory && !MODPROBE.iter().any(|d| link.starts_with(d)) {
+            if !is_modprobe(link) && !is_below_modprobe(link) {
                 continue;
             }
-            let mut at = link.clone();
+            let mut at = format!("/{link}");
             // As often as the kernel follows links (`MAXSYMLINKS`).
             for _ in 0..40 {
-                let Some(target) = self.links.get(&at) else { break };
-                at = joined(&at, target);
+                let Some(target) = self.links.get(&at[1..]) else { break };
+                at = absolute(at.rsplit_once('/').map_or("", |(directory, _)| directory), target);
             }
-            let kept = self.targets.get(&at).or_else(|| self.image.files.get(&format!("/{at}")));
+            let kept = self.targets.get(&at[1..]).or_else(|| self.image.files.get(&at));
             match kept.cloned() {
                 Some(content) => drop(self.image.files.insert(format!("/{link}"), content)),
                 None => self.image.unresolved.extend([format!("/{link}")]),
@@ -287,20 +279,16 @@ impl Reading {
     }
 }
 
-/// Where a link's target is, without a slash before it.
-fn joined(link: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = match target.starts_with('/') {
-        true => Vec::new(),
-        false => link.rsplit_once('/').map_or(Vec::new(), |(directory, _)| directory.split('/').collect()),
-    };
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
+/// Whether a name, which has no slash before it, is below a directory of modprobe.d(5).
+fn is_below_modprobe(name: &str) -> bool {
+    modprobe::DIRECTORIES
+        .iter()
+        .any(|directory| name.strip_prefix(&directory[1..]).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// Whether a name, which has no slash before it, is such a directory.
+fn is_modprobe(name: &str) -> bool {
+    modprobe::DIRECTORIES.iter().any(|directory| &directory[1..] == name)
 }
 
 fn is_wanted(name: &str) -> bool {
@@ -308,7 +296,7 @@ fn is_wanted(name: &str) -> bool {
     name == FIRST
         || name == CONFIG
         || (is_conf() && name.starts_with(COMMAND_LINES))
-        || (is_conf() && MODPROBE.iter().any(|directory| name.starts_with(directory)))
+        || (is_conf() && is_below_modprobe(name))
 }
 
 fn no_image(start: &[u8]) -> ImageError {

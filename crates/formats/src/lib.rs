@@ -68,6 +68,7 @@ pub mod modules;
 pub mod mountinfo;
 pub mod os_release;
 pub mod passwd;
+mod path;
 pub mod pci_ids;
 pub mod process;
 pub mod redact;

@@ -1,5 +1,16 @@
 //! modprobe.d(5), and `modules.softdep`, which has lines of the same form.
 
+use std::fmt;
+
+/// The directories of modprobe.d(5), in order of precedence.
+pub const DIRECTORIES: [&str; 5] = [
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+];
+
 /// What a line says; names of modules are canonical ([`crate::modules::canonical`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -35,6 +46,41 @@ pub enum Command {
         /// The module; `off` for none.
         module: String,
     },
+}
+
+impl Command {
+    /// The modules it names.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        let (first, more): (_, [&[String]; 2]) = match self {
+            Self::Options { module, .. }
+            | Self::Blacklist(module)
+            | Self::Install { module, .. }
+            | Self::Alias { module, .. } => (module, [&[], &[]]),
+            Self::Softdep { module, before, after } => (module, [before, after]),
+        };
+        std::iter::once(first).chain(more.into_iter().flatten()).map(String::as_str)
+    }
+}
+
+impl fmt::Display for Command {
+    /// As it may stand in a file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options { module, options } => write!(f, "options {module} {options}"),
+            Self::Blacklist(module) => write!(f, "blacklist {module}"),
+            Self::Install { module, command } => write!(f, "install {module} {command}"),
+            Self::Softdep { module, before, after } => {
+                write!(f, "softdep {module}")?;
+                for (key, names) in [("pre:", before), ("post:", after)] {
+                    if !names.is_empty() {
+                        write!(f, " {key} {}", names.join(" "))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Alias { name, module } => write!(f, "alias {name} {module}"),
+        }
+    }
 }
 
 /// The commands and the numbers of their (first) lines, from 1. A backslash before the end of

@@ -169,7 +169,9 @@ impl Queue {
     fn take(&mut self, host: Option<Variant>) -> Option<(Variant, Scenario)> {
         let same = self.waiting.iter().position(|(wanted, _)| Some(*wanted) == host);
         let index = same.or_else(|| {
-            self.up.iter().position(|up| Some(*up) == host).map(|one| self.up.swap_remove(one));
+            if let Some(mine) = self.up.iter().position(|up| Some(*up) == host) {
+                self.up.swap_remove(mine);
+            }
             let index =
                 self.waiting.iter().position(|(wanted, _)| !self.up.contains(wanted)).or_else(|| {
                     self.waiting.iter().position(|(wanted, _)| self.left(*wanted) >= WORTH_A_BOOT)

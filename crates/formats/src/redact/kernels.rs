@@ -58,23 +58,12 @@ impl Redactor {
                 Some(format!("options {module} {}", self.stand_ins.scrub(options)))
             }
             Command::Options { module, .. } => code(&[module]).then(|| format!("options {module} local=1")),
-            Command::Blacklist(module) => code(&[module]).then(|| format!("blacklist {module}")),
             Command::Install { module, command } => {
                 let command = if NOTHING.contains(&command.as_str()) { command } else { "local" };
                 code(&[module]).then(|| format!("install {module} {command}"))
             }
-            Command::Softdep { module, before, after } => {
-                let all = before.iter().chain(after).all(|name| is_code_name(name));
-                let list = |key: &str, names: &[String]| match names {
-                    [] => String::new(),
-                    names => format!(" {key} {}", names.join(" ")),
-                };
-                (all && is_code_name(module))
-                    .then(|| format!("softdep {module}{}{}", list("pre:", before), list("post:", after)))
-            }
-            Command::Alias { name, module } => {
-                code(&[name, module]).then(|| format!("alias {name} {module}"))
-            }
+            Command::Alias { name, .. } if !is_code_name(name) => None,
+            command => command.modules().all(is_code_name).then(|| command.to_string()),
         }
     }
 

@@ -22,6 +22,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod treatment;
 mod words;
 
 use std::collections::BTreeMap;
@@ -34,8 +35,10 @@ use crate::capture::{Answer, Capture, Header, Op, Stat};
 use crate::interrupts;
 use crate::iomem;
 use crate::meminfo;
+use crate::path::absolute;
 use standin::StandIns;
-use table::{RULES, Treatment};
+use table::RULES;
+use treatment::Treatment;
 use words::{BLOCKS, BOOT_FILES, CONNECTORS, DESCRIPTORS, INTERFACES, KERNEL_TREES, NODES};
 
 /// What was done to a capture.
@@ -98,22 +101,6 @@ pub fn redact(capture: &Capture) -> (Capture, Report) {
     }
     report.replaced = redactor.stand_ins.counts();
     (out, report)
-}
-
-/// The absolute path a link leads to, by text alone.
-fn absolute(directory: &str, target: &str) -> String {
-    if target.starts_with('/') {
-        return target.to_owned();
-    }
-    let mut parts: Vec<&str> = directory.split('/').collect();
-    for part in target.split('/') {
-        match part {
-            ".." => drop(parts.pop()),
-            "." | "" => {}
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// The work in progress: what stands for what.

@@ -11,15 +11,6 @@ use passthru_model::{Blind, Fact, Seen};
 
 use crate::ask::{Asker, means_absent};
 
-/// modprobe.d(5), in order of precedence.
-const MODPROBE: [&str; 5] = [
-    "/etc/modprobe.d",
-    "/run/modprobe.d",
-    "/usr/local/lib/modprobe.d",
-    "/usr/lib/modprobe.d",
-    "/lib/modprobe.d",
-];
-
 /// modules-load.d(5).
 const MODULES_LOAD: [&str; 4] = [
     "/etc/modules-load.d",
@@ -97,7 +88,7 @@ fn text(ask: &mut Asker<'_>, path: &str, blind: &mut Vec<Blind>) -> Option<Vec<u
 fn modprobe_lines(ask: &mut Asker<'_>) -> Seen<ModprobeLine> {
     let mut blind = Vec::new();
     let mut found = Vec::new();
-    for path in files(ask, &MODPROBE, ".conf", &mut blind) {
+    for path in files(ask, &modprobe::DIRECTORIES, ".conf", &mut blind) {
         let Some(text) = text(ask, &path, &mut blind) else { continue };
         found.extend(modprobe::parse(&text).into_iter().map(|(line, command)| ModprobeLine {
             path: path.clone(),

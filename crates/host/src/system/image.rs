@@ -44,12 +44,9 @@ fn is_about_vfio(boot: &Boot, command_line: &str) -> bool {
     let vfio = |name: &str| modules::canonical(name).starts_with("vfio");
     boot.named.at_least().iter().any(|named| vfio(&named.module))
         || boot.modprobe.at_least().iter().any(|line| match &line.command {
-            Command::Options { module, .. } => vfio(module),
-            Command::Softdep { module, before, after } => {
-                vfio(module) || before.iter().chain(after).any(|name| vfio(name))
-            }
-            Command::Install { module, command } => vfio(module) || command.contains("vfio"),
             Command::Blacklist(_) | Command::Alias { .. } => false,
+            Command::Install { command, .. } if command.contains("vfio") => true,
+            command => command.modules().any(vfio),
         })
         || cmdline::parse(command_line).any(|parameter| vfio(parameter.key))
 }
@@ -57,8 +54,7 @@ fn is_about_vfio(boot: &Boot, command_line: &str) -> bool {
 /// Where the image may be, the likeliest place first.
 fn places(ask: &mut Asker<'_>, release: &str, command_line: &str) -> Vec<String> {
     let mut places = Vec::new();
-    // The last one counts for nothing special: the loader puts all of them together, and the
-    // processor's microcode comes first.
+    // The loader puts several together; that of the processor's microcode has nothing else inside.
     for parameter in cmdline::parse(command_line).filter(|parameter| parameter.is("initrd")) {
         let path = parameter.value.unwrap_or("").replace('\\', "/");
         let path = path.trim_start_matches('/');

@@ -174,7 +174,7 @@ fn bound_before(lab: &Lab) -> Result<Outcome> {
     ensure!(lab.sh("cat /run/passthru/leases/*")? == leases, "the lease is another one");
     expect_unchanged(lab, &bound)?;
     // Somebody changes the node while the machine runs: it is left as it is, and that is said.
-    let job = waiting(lab, &device, "while :; do sleep 0.1; done")?;
+    let job = waiting(lab, &device, "echo waiting; while :; do sleep 0.1; done")?;
     lab.sh(&format!("chmod 0606 /dev/vfio/{}", group(lab, &device)?))?;
     job.signal(15, false)?;
     says(&job.wait()?, "it is left as it is")?;
@@ -184,14 +184,14 @@ fn bound_before(lab: &Lab) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Starts a program for the user that says when it is there.
+/// Starts a script for the user, and waits until it says "waiting": it does so after what a
+/// signal must find in place.
 fn waiting<'a>(lab: &'a Lab, device: &str, script: &str) -> Result<Job<'a>> {
     waiting_with(lab, &["-d", device], script)
 }
 
 fn waiting_with<'a>(lab: &'a Lab, options: &[&str], script: &str) -> Result<Job<'a>> {
-    let script = format!("echo waiting $$; {script}");
-    let options = [options, &["--memlock", "2G", "--", "sh", "-c", &script]].concat();
+    let options = [options, &["--memlock", "2G", "--", "sh", "-c", script]].concat();
     let mut job = sudo(lab, &options)?.start()?;
     job.wait_for("waiting", LIMIT)?;
     Ok(job)
@@ -222,7 +222,7 @@ fn bind_user(lab: &Lab) -> Result<Outcome> {
 fn stop_timeout(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nvme1")?.to_string();
     let options = ["-d", &device, "--stop-timeout", "2"];
-    let job = waiting_with(lab, &options, "trap '' TERM; while :; do sleep 0.1; done")?;
+    let job = waiting_with(lab, &options, "trap '' TERM; echo waiting; while :; do sleep 0.1; done")?;
     job.signal(15, false)?;
     let output = job.wait()?.expect_code(128 + 9)?;
     says(&output, "did not stop within 2 s")?;
@@ -232,7 +232,8 @@ fn stop_timeout(lab: &Lab) -> Result<Outcome> {
 
 fn hang_up(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nvme1")?.to_string();
-    let script = "trap 'echo hung up' HUP; trap 'echo second; exit 5' TERM; while :; do sleep 0.1; done";
+    let script = "trap 'echo hung up' HUP; trap 'echo second; exit 5' TERM; echo waiting; \
+                  while :; do sleep 0.1; done";
     let mut job = waiting(lab, &device, script)?;
     job.signal(1, false)?;
     job.wait_for("hung up", LIMIT)?;
@@ -288,7 +289,7 @@ fn killed_bound_before(lab: &Lab) -> Result<Outcome> {
     lab.passthru(["bind", &device]).ok()?;
     let (found, leases) = (node(lab, &device)?, lab.sh("cat /run/passthru/leases/*")?);
     // What the program leaves behind holds the node for a while longer.
-    let script = format!("sleep 60 < /dev/vfio/{} & wait", group(lab, &device)?);
+    let script = format!("exec 3< /dev/vfio/{}; sleep 60 & echo waiting; wait", group(lab, &device)?);
     let mut job = waiting(lab, &device, &script)?;
     let pid = job.pid()?;
     let children = lab.sh(&format!("cat /proc/{pid}/task/{pid}/children"))?;

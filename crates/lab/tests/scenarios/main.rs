@@ -1,5 +1,6 @@
 //! The lab's scenarios: the product binary (`PASSTHRU_BIN`) in a virtual host, against the
-//! kernel's own truth. One boot for all that run in the same host; each leaves the state it found.
+//! kernel's own truth. One boot for all that run in the same host, several hosts side by side;
+//! each leaves the state it found.
 //!
 //! | module | subject |
 //! |---|---|

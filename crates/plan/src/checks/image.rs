@@ -28,30 +28,8 @@ pub(super) fn inside(boot: &Boot) -> Option<(&str, &Image)> {
 fn matters(command: &Command, image: &Image) -> bool {
     let of = |name: &str| name.starts_with("vfio") || image.modules.contains(name);
     match command {
-        Command::Options { module, .. } | Command::Blacklist(module) | Command::Install { module, .. } => {
-            of(module)
-        }
-        Command::Softdep { module, before, after } => {
-            of(module) || before.iter().chain(after).any(|name| of(name))
-        }
         Command::Alias { .. } => false,
-    }
-}
-
-/// A line as it may stand in a file.
-fn words(command: &Command) -> String {
-    let list = |key: &str, names: &[String]| match names {
-        [] => String::new(),
-        names => format!(" {key} {}", names.join(" ")),
-    };
-    match command {
-        Command::Options { module, options } => format!("options {module} {options}"),
-        Command::Blacklist(module) => format!("blacklist {module}"),
-        Command::Install { module, command } => format!("install {module} {command}"),
-        Command::Softdep { module, before, after } => {
-            format!("softdep {module}{}{}", list("pre:", before), list("post:", after))
-        }
-        Command::Alias { name, module } => format!("alias {name} {module}"),
+        command => command.modules().any(of),
     }
 }
 
@@ -91,7 +69,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
                 continue;
             }
             let place = format!("{}:{}", line.path, line.line);
-            evidence.push(Evidence::new(place, format!("{} (not in the image)", words(&line.command))));
+            evidence.push(Evidence::new(place, format!("{} (not in the image)", line.command)));
             missing.insert(&line.path);
         }
     }
@@ -100,7 +78,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
             for (path, command) in inside.iter().filter(|(_, command)| matters(command, image)) {
                 if !outside().any(|line| line.command == *command) {
                     let place = format!("{}: {path}", of.path);
-                    evidence.push(Evidence::new(place, format!("{} (no longer in /etc)", words(command))));
+                    evidence.push(Evidence::new(place, format!("{command} (no longer in /etc)")));
                 }
             }
         }
@@ -149,7 +127,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
              the images anew, and boot"
         );
         let line = format!("install_items+=\" {items} \"");
-        remedy = remedy.command(format!("echo '{line}' > /etc/dracut.conf.d/modprobe-d.conf"));
+        remedy = remedy.command(format!("echo '{line}' >> /etc/dracut.conf.d/modprobe-d.conf"));
     }
     Verdict::from(Finding {
         severity: Severity::Warning,
@@ -173,7 +151,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
         dracut copies /etc/modprobe.d only into images that are made for one host (`hostonly`, the default on Fedora); \
         into others `install_items` puts a file.\n\n\
         passthru opens the image of the running kernel (gzip, zstd, xz, lz4) where anything on the host is about VFIO at boot, \
-        and compares: lines about VFIO and about modules that are inside, and modules that should be loaded first there. Only \
+        and compares: lines about VFIO and about modules that are inside, and the modules that are asked for there. Only \
         /etc/modprobe.d is compared; packages make the image anew themselves.\n\n\
         It is the file that is compared, as the next boot finds it: whether the host was booted since it was made is not seen.\n\n\
         Not opened: images compressed with bzip2, lzma or lzo, a file system inside the image (dracut's squash), and images that \
@@ -324,7 +302,7 @@ mod tests {
         assert_eq!(
             found[0].remedy.commands,
             [
-                "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' > /etc/dracut.conf.d/modprobe-d.conf",
+                "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' >> /etc/dracut.conf.d/modprobe-d.conf",
                 "dracut -f --regenerate-all"
             ]
         );

@@ -22,7 +22,7 @@ pub(super) fn unsafe_mode(host: &Host<'_>) -> Vec<Finding> {
             found.push(Finding {
                 severity: Severity::Warning,
                 summary: "VFIO's unsafe mode without an IOMMU is on".into(),
-                evidence: vec![shown(line, format!("options {module} {options}"))],
+                evidence: vec![shown(line)],
                 consequence: "A device in that mode reads and writes all of the host's memory, the kernel is tainted, and QEMU \
                     cannot use it."
                     .into(),
@@ -51,7 +51,7 @@ pub(super) fn kept_away(host: &Host<'_>) -> Vec<Finding> {
         found.push(Finding {
             severity: Severity::Warning,
             summary: format!("{module} is kept from being loaded"),
-            evidence: vec![shown(line, format!("install {module} {command}"))],
+            evidence: vec![shown(line)],
             consequence:
                 "modprobe runs the command instead of loading it, and devices can be lent only through it."
                     .into(),
@@ -63,8 +63,8 @@ pub(super) fn kept_away(host: &Host<'_>) -> Vec<Finding> {
     found
 }
 
-fn shown(line: &ModprobeLine, text: String) -> Evidence {
-    Evidence::new(format!("{}:{}", line.path, line.line), text)
+fn shown(line: &ModprobeLine) -> Evidence {
+    Evidence::new(format!("{}:{}", line.path, line.line), line.command.to_string())
 }
 
 #[cfg(test)]
