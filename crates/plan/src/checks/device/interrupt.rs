@@ -4,7 +4,7 @@ use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict,
 use passthru_pci::{Id, capability};
 
 use super::super::not_known;
-use super::detail;
+use super::{detail, incomplete};
 use crate::checks::{Host, could_not_look, evidence};
 use crate::uses::is_vfio_driver;
 
@@ -45,8 +45,7 @@ fn masking(id: Option<Id>, detail: &passthru_model::Detail) -> Option<Masking> {
     if config.command() & INTX_OFF != 0 || config.capability(capability::EXPRESS).is_some() {
         return Some(Masking::Yes);
     }
-    let whole = config.completeness() != passthru_formats::config_space::Completeness::HeaderOnly;
-    whole.then_some(Masking::Perhaps)
+    incomplete(config).is_none().then_some(Masking::Perhaps)
 }
 
 /// Whether its interrupt cannot be masked, or perhaps cannot.
@@ -78,7 +77,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
         None => {
             let config = device.attribute("config");
             return match &detail.config {
-                Fact::Known(_) => could_not_look(config, "its capabilities cannot be read (needs root)"),
+                Fact::Known(space) => could_not_look(config, incomplete(space).unwrap_or_default()),
                 other => not_known(other, config),
             };
         }
@@ -189,7 +188,14 @@ mod tests {
         let header = one.detail.as_ref().unwrap().config.known().unwrap().bytes()[..64].to_vec();
         one.detail.as_mut().unwrap().config =
             Fact::Known(passthru_formats::config_space::parse(&header).unwrap());
-        assert!(is_blind(&ask(judge, &snapshot(&[one]), "01:00.0")));
+        assert!(is_blind(&ask(judge, &snapshot(&[usb(16, 0x7), one]), "01:00.0")));
+        // PCI Express may be behind a link that leads nowhere.
+        let mut one = with("01:00.0", "8086:1533", 16, 0x7, 1, &[]);
+        one.detail.as_mut().unwrap().config = Fact::Known(config_of(&[1], |bytes| {
+            bytes[0x3d] = 1;
+            bytes[0x41] = 0x20;
+        }));
+        assert!(is_blind(&ask(judge, &snapshot(&[usb(16, 0x7), one]), "01:00.0")));
         let mut host = snapshot(&[usb(16, 0x7), with("01:00.0", "15b3:1003", 16, 0x7, 1, &[])]);
         host.devices[0].detail = None;
         assert!(is_blind(&ask(judge, &host, "01:00.0")), "nobody looked at the others");

@@ -15,6 +15,7 @@ mod rom;
 #[cfg(test)]
 mod testing;
 
+use passthru_formats::config_space::{Completeness, ConfigSpace};
 use passthru_model::{Detail, Device, Severity, Snapshot, Verdict};
 use passthru_pci::Address;
 
@@ -152,6 +153,15 @@ pub(super) const CHECKS: &[Check] = &[
 /// Everything about a device, or the verdict that it was not read.
 fn detail(device: &Device) -> Result<&Detail, Verdict> {
     device.detail.as_deref().ok_or_else(|| could_not_look(device.attribute(""), "it was not read"))
+}
+
+/// Why a capability that is not in the list may be there all the same.
+fn incomplete(config: &ConfigSpace) -> Option<String> {
+    if config.completeness() == Completeness::HeaderOnly {
+        return Some("its capabilities cannot be read (needs root)".into());
+    }
+    let at = config.capabilities().broken_at?;
+    Some(format!("its list of capabilities is broken: the link at {at:02x} leads nowhere"))
 }
 
 /// Whether a device in this set cannot be judged without the details of all others: its

@@ -34,8 +34,8 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
             summary: "the device does not answer".into(),
             evidence: evidence(config, value),
             consequence:
-                "QEMU stops with `vfio: Unable to power on device, stuck in D3` or finds no device; the \
-                          host cannot use it either."
+                "QEMU says `vfio: Unable to power on device, stuck in D3`, and the guest finds a device \
+                 that does not answer; the host cannot use it either."
                     .into(),
             remedy: Remedy::new(
                 When::Reboot,

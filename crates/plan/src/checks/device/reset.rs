@@ -4,7 +4,7 @@ use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict,
 use passthru_pci::Id;
 
 use super::super::not_known;
-use super::detail;
+use super::{detail, incomplete};
 use crate::checks::{Host, could_not_look, evidence};
 
 /// Reset methods that reset one function and nothing beside it (`drivers/pci/pci.c`,
@@ -40,10 +40,11 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
             {
                 return Verdict::Pass("it can be reset alone (power management)".into());
             }
-            Fact::Known(config) if config.capabilities().items.is_empty() => {
-                return could_not_look(device.attribute("config"), "its capabilities need root");
+            Fact::Known(config) => {
+                if let Some(why) = incomplete(config) {
+                    return could_not_look(device.attribute("config"), why);
+                }
             }
-            Fact::Known(_) => {}
             other => {
                 return not_known(other, device.attribute("config"));
             }
@@ -324,6 +325,17 @@ mod tests {
         assert!(is_blind(&ask(judge, &host, "01:00.0")), "without root");
         host.devices[0].detail.as_mut().unwrap().config = Fact::Known(super::super::testing::config(&[0x05]));
         assert!(passes(&ask(judge, &host, "01:00.0")));
+        // On a root bus there is none, unless a list that leads nowhere hides one.
+        let mut host = snapshot(&[with("00:1b.0", "8086:a170", Fact::Absent)]);
+        host.kernel = Fact::Known("5.10.0-8-amd64".into());
+        let mut config = |link: u8| {
+            let space = super::super::testing::config_of(&[0x05], |bytes| bytes[0x41] = link);
+            host.devices[0].detail.as_mut().unwrap().config = Fact::Known(space);
+            ask(judge, &host, "00:1b.0")
+        };
+        assert!(is_blind(&config(0x40)));
+        assert!(is_blind(&config(0x20)));
+        assert_eq!(findings(config(0)).len(), 1);
     }
 
     #[test]
