@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Drawn] = &[
     ("connectx3-server", connectx3_server),
     ("vmd", vmd),
     ("no-iommu", no_iommu),
+    ("no-iommu-mode", no_iommu_mode),
     ("iommu-off", iommu_off),
     ("acs-override", acs_override),
     ("sriov", sriov),
@@ -393,6 +394,24 @@ fn no_iommu() -> Drawing {
     let mut host = small("root=/dev/nvme0n1p1 ro quiet iommu=pt");
     host.file("etc/os-release", DEBIAN.release);
     host.maker(false, false);
+    host
+}
+
+/// One on which packets are switched in user space, without any protection.
+fn no_iommu_mode() -> Drawing {
+    let mut host = small("root=/dev/nvme0n1p1 ro vfio.enable_unsafe_noiommu_mode=1");
+    host.file("etc/os-release", DEBIAN.release);
+    host.pci("pci0000:00/0000:00:1d.0", 0x06_0400, "8086:a330", 0xf0)
+        .driver("pcieport")
+        .root_port(9, Some((6, 0x1f, 0)));
+    host.pci("pci0000:00/0000:00:1d.0/0000:03:00.0", 0x02_0000, "8086:1521", 0x01)
+        .driver("vfio-pci")
+        .attribute("driver_override", "vfio-pci")
+        // Groups without a domain (`drivers/iommu/iommu.c`, `iommu_group_show_type`).
+        .group_with(0, "unknown", "")
+        .awake(-1, 40, "flr");
+    host.file("sys/kernel/iommu_groups/0/name", "vfio-noiommu\n");
+    host.file("dev/vfio/noiommu-0", "");
     host
 }
 
@@ -856,6 +875,14 @@ fn busy() -> Drawing {
         host.file(&format!("sys/devices/{at}/product"), &format!("{product}\n"));
     }
     host.keyboard("Some Keyboard", &format!("{usb}/usb1/1-1/1-1:1.0/0003:046D:C52B.0001/input/input3"));
+    // A guest has a slice of the processor's graphics; a TPM on the chipset's SPI.
+    let graphics = "pci0000:00/0000:00:02.0";
+    host.pci(graphics, 0x03_0000, "8086:4680", 0x0c).driver("i915").group(52).awake(0, 95, "flr");
+    host.link("sys/class/mdev_bus/0000:00:02.0", &format!("sys/devices/{graphics}"));
+    host.directory(&format!("sys/devices/{graphics}/1c2f9a5e-6b0d-4d5c-9a59-0d9e5bb1a3c4"));
+    let spi = "pci0000:00/0000:00:1f.5";
+    host.pci(spi, 0x0c_8000, "8086:7aa4", 0x11).driver("intel-spi").group(53).awake(0, 96, "");
+    host.class("tpm", &format!("{spi}/spi_master/spi0/spi-PRP0001:00/tpm/tpm0"));
     host
 }
 

@@ -263,7 +263,10 @@ pub(super) fn hint(reason: Reason, name: &str, rights: Rights) -> String {
         }
         Reason::NetworkNamespace => "stop the container first, or move the interface back".into(),
         Reason::MediatedDevices => "remove the mediated devices first (write 1 to their `remove`)".into(),
-        Reason::Tpm => "the host measures its boot with it and may keep its keys in it".into(),
+        Reason::Tpm => {
+            "make sure first that the host keeps no key in it (systemd-cryptenroll, clevis), then add --allow tpm"
+                .into()
+        },
         Reason::Watchdog => "stop the watchdog first, or the machine resets when nobody feeds it".into(),
         Reason::DefaultRoute => {
             format!("move the default route off {name} first, or you may lose the connection")
