@@ -41,6 +41,11 @@ const OWNER: &str = "owner";
 /// Where second VMs leave what their firmware says, in L1.
 pub const L2_FIRMWARE: &str = "/run/lab/l2-firmware";
 
+/// What waits, in a script, for all asynchronous probes that are under way: removing a module
+/// does (`kernel/module/main.c`, `delete_module`). Those of NVMe are; they end when the disk is
+/// there (`drivers/nvme/host/pci.c`).
+pub const PROBED: &str = "modprobe uio_pci_generic; modprobe -r uio_pci_generic";
+
 /// Removes the work directories of labs that were killed.
 fn remove_leftovers() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
@@ -216,6 +221,7 @@ impl Lab {
         if matches!(self.machine.iommu, Iommu::Amd(_)) {
             return Ok(());
         }
+        self.sh(&format!("{{ {PROBED}; }} || true; udevadm settle || true"))?;
         for device in self.machine.ports.iter().flat_map(|port| &port.devices) {
             if matches!(device.backend, Backend::Disk { .. }) {
                 self.wait_for_disk(&device.name)?;

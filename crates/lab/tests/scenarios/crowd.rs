@@ -131,7 +131,7 @@ fn recover_twice(lab: &Lab) -> Result<Outcome> {
         ensure!(killed.out().contains("injected: yes"), "was not killed:\n{killed}");
         let output = lab
             .script(
-                "for n in 1 2 3; do { passthru recover 2>&1 | sed \"s/^/$n: /\"; } & done; wait; \
+                "for n in 1 2 3; do { passthru recover --lock-timeout 250 2>&1 | sed \"s/^/$n: /\"; } & done; wait; \
                  passthru recover",
             )
             .ok()?;

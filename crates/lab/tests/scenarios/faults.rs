@@ -120,7 +120,7 @@ impl Subject<'_> {
         inject::command(self.lab, mode, when, LOG, strace)
             .arg("passthru")
             .args(self.arguments(verb))
-            .env("MEANWHILE", "passthru recover")
+            .env("MEANWHILE", "passthru recover --lock-timeout 250")
             .timeout(2 * PATIENCE)
             .run()
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use passthru_lab::agent::{Job, Output};
 use passthru_lab::disk;
 use passthru_lab::guest::state::differences;
-use passthru_lab::host::Lab;
+use passthru_lab::host::{Lab, PROBED};
 use passthru_lab::protocol::State;
 use passthru_lab::scenario::{Outcome, Run, Scenario};
 use serde_json::Value;
@@ -147,11 +147,8 @@ pub(crate) const HOLDS: &str = "ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio
 /// the test holds for each, which is `$vf`. Gives the first one's address.
 pub(crate) fn two_functions(lab: &Lab, physical: &str, test: &str) -> Result<String> {
     let sysfs = format!("/sys/bus/pci/devices/{physical}");
-    // Probes of NVMe are asynchronous. Removing a module waits for all that are under way
-    // (`kernel/module/main.c`, `delete_module`).
     lab.sh(&format!(
-        "udevadm settle || true; echo 2 > {sysfs}/sriov_numvfs; udevadm settle || true; \
-         modprobe uio_pci_generic; modprobe -r uio_pci_generic"
+        "udevadm settle || true; echo 2 > {sysfs}/sriov_numvfs; udevadm settle || true; {PROBED}"
     ))?;
     lab.wait_until(&format!(
         "so=yes; for vf in {sysfs}/virtfn[01]; do {test} || so=no; done; [ $so = yes ]"
