@@ -327,8 +327,8 @@ fn leave_namespace(lab: &Lab, nic: &str) -> Result<()> {
     lab.wait_until(&back)
 }
 
-/// sshd listens on the first card; the client comes from another network namespace, over
-/// the second card and the cable between them.
+/// sshd listens on the first card (when it does it writes its process id); the client comes from
+/// another network namespace, over the second card and the cable between them.
 fn ssh(lab: &Lab) -> Result<Outcome> {
     let prelude = prelude(lab)?;
     lab.sh(&format!(
@@ -339,9 +339,11 @@ fn ssh(lab: &Lab) -> Result<Outcome> {
          mkdir -p /run/sshd /run/lab/ssh; cd /run/lab/ssh; \
          ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ed25519 -N '' -f id; \
          cat > config <<END\nPort 22\nPort 2222\nListenAddress 192.0.2.1\nHostKey $PWD/host\n\
-         PidFile $PWD/pid\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+         PidFile $PWD/pid\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nLoginGraceTime 0\n\
          AuthorizedKeysFile $PWD/id.pub\nEND\n\
-         /usr/sbin/sshd -f config"
+         /usr/sbin/sshd -f config; until [ -s pid ]; do sleep 0.1; done; \
+         until ip link show $nic | grep -q LOWER_UP && there ip link show $nic2 | grep -q LOWER_UP; \
+         do sleep 0.1; done"
     ))?;
     let device = lab.address("nic1")?.to_string();
     let seen = [22, 2222].into_iter().try_for_each(|port| {
