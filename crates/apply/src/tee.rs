@@ -22,7 +22,7 @@ pub const KEPT: usize = 64 << 10;
 
 /// How long the rest may take to come through once the machine has ended. Where a child of
 /// the machine's holds the pipe, there is no end to wait for.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The process that passes on.
 #[derive(Debug)]

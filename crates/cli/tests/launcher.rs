@@ -189,12 +189,12 @@ fn what_it_says_is_kept() {
 #[test]
 fn a_child_that_stays_holds_nothing_up() {
     let directory = tempfile::tempdir().unwrap();
-    let program = emulator(directory.path(), "sleep 20 & echo said >&2; exit 3");
+    let program = emulator(directory.path(), "sleep 120 & echo said >&2; exit 3");
     let (running, tee) = listened(&order(&[&program]));
     assert_eq!(end(running), End::Code(3));
     let start = std::time::Instant::now();
     assert_eq!(tee.tail(), "said\n");
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -202,8 +202,10 @@ fn its_words_come_through_and_it_outlives_us() {
     // In the place of `run`: a shell that starts the process that passes on, and is killed.
     let directory = tempfile::tempdir().unwrap();
     let said = directory.path().join("said");
+    let killed = directory.path().join("killed");
     let line = format!(
-        "(sleep 0.5; echo one; sleep 1; echo two) 2>&1 | '{}' {} 2>'{}' >/dev/null & sleep 20",
+        "(echo one; until [ -e '{}' ]; do sleep 0.1; done; echo two) 2>&1 | '{}' {} 2>'{}' >/dev/null & wait",
+        killed.display(),
         env!("CARGO_BIN_EXE_passthru"),
         passthru_apply::tee::ARGUMENT,
         said.display()
@@ -212,12 +214,13 @@ fn its_words_come_through_and_it_outlives_us() {
     let wait_for = |text: &str| {
         let start = std::time::Instant::now();
         while fs::read_to_string(&said).unwrap_or_default() != text {
-            assert!(start.elapsed() < Duration::from_secs(20), "no {text:?}");
+            assert!(start.elapsed() < Duration::from_secs(120), "no {text:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     };
     wait_for("one\n");
     shell.kill().unwrap();
     shell.wait().unwrap();
+    fs::write(&killed, "").unwrap();
     wait_for("one\ntwo\n");
 }

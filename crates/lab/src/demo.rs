@@ -53,7 +53,7 @@ pub fn run(settings: Settings) -> Result<()> {
     ));
 
     step(5, "The virtual machine is gone. Does the host have its disk back?");
-    lab.wait_until("grep -qw nvme1 /sys/block/nvme*/device/serial", std::time::Duration::from_secs(20))?;
+    lab.wait_until("grep -qw nvme1 /sys/block/nvme*/device/serial")?;
     let disk = lab.disk("nvme1")?;
     typed(&lab, &format!("readlink /sys/bus/pci/devices/{device}/driver; ls /dev/{disk}"))?.ok()?;
     typed(&lab, &format!("passthru list {device}"))?.ok()?;

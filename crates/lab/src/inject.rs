@@ -9,6 +9,7 @@
 //! before it are one and the same.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -23,11 +24,11 @@ const CHANGES: &str = "fdatasync,fsync,rename,renameat,renameat2,unlink,unlinkat
      fchmod,fchmodat,chmod,fchownat,chown,poll,ppoll";
 /// What is written down of the counting run.
 const WATCHED: &str = "execve,clone,clone3,vfork,write,openat,close";
-/// How long a call is held, in microseconds: longer than it takes to find the process.
-const HELD: u32 = 60_000_000;
-/// The same where another process than the first may be killed: strace waits for the end
-/// of this time then.
-const HELD_OTHERS: u32 = 3_000_000;
+/// How long a call is held: longer than it takes to find the process.
+const HELD: Duration = Duration::from_secs(120);
+/// The same at least where another process than the first may be killed: strace waits for the
+/// end of this time then.
+const HELD_OTHERS: Duration = Duration::from_secs(3);
 
 /// What happens at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +58,15 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// The arguments of strace, without the command.
-    pub fn arguments(&self) -> Vec<String> {
+    /// The arguments of strace, without the command, where the run itself takes that long: a
+    /// slow machine needs longer to find a process.
+    pub fn arguments(&self, run: Duration) -> Vec<String> {
         let Self { call, when, paths, fault, .. } = self;
         let fault = match fault {
             Fault::Kill if paths.iter().any(|path| path.starts_with("/sys/")) => {
-                format!("delay_enter={HELD_OTHERS}")
+                format!("delay_enter={}", HELD_OTHERS.max(run).as_micros())
             }
-            Fault::Kill => format!("delay_enter={HELD}"),
+            Fault::Kill => format!("delay_enter={}", HELD.as_micros()),
             Fault::Error(error) => format!("error={error}"),
         };
         let mut arguments = vec![
@@ -302,8 +304,11 @@ mod tests {
         assert!(writes.contains(&(1, Fault::Error("EIO"), probe.clone())), "{writes:?}");
         // Reading the classes is no point: nothing there was opened for writing.
         assert_eq!(named(&found, "close"), [(1, Fault::Kill, probe)]);
+        let close = found.iter().find(|i| i.call == "close").unwrap();
+        let closing = |run| close.arguments(run).join(" ");
+        assert!(closing(Duration::from_secs(9)).contains("delay_enter=9000000:"));
         assert_eq!(
-            found.iter().find(|i| i.call == "close").map(Injection::arguments).unwrap_or_default().join(" "),
+            closing(Duration::from_secs(1)),
             "-e trace=close -e inject=close:delay_enter=3000000:when=1 -P /sys/bus/pci/drivers_probe"
         );
     }

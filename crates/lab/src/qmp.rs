@@ -19,13 +19,13 @@ pub struct Qmp {
 }
 
 /// How long any answer of the monitor may take.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(120);
 
 impl Qmp {
     /// Takes the greeting and leaves negotiation mode.
     ///
     /// # Errors
-    /// When QEMU does not speak within ten seconds.
+    /// When QEMU does not speak in time.
     pub fn new(stream: UnixStream) -> Result<Qmp> {
         stream.set_read_timeout(Some(ANSWER))?;
         let reader = BufReader::new(stream.try_clone()?);

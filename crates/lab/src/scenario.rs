@@ -18,7 +18,7 @@ use crate::variants::Variant;
 
 /// How long the state may take to settle after a scenario: drivers probe disks
 /// asynchronously.
-const SETTLE: Duration = Duration::from_secs(15);
+const SETTLE: Duration = Duration::from_secs(90);
 
 /// How a scenario ended that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,6 +287,8 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Waits until the state equals the one before.
 fn settle(lab: &Lab, before: &crate::protocol::State) -> Result<()> {
+    // What udev holds open the next one would find in use.
+    lab.sh("udevadm settle || true")?;
     let until = Instant::now() + SETTLE;
     loop {
         let differences = differences(before, &lab.state()?);

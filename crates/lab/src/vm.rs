@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::agent::{Agent, Ready};
+use crate::agent::{Agent, PATIENCE, Ready};
 use crate::qmp::Qmp;
 
-/// How long L1 may take to come up. Slow emulation on a busy two-core machine needs most.
-pub const BOOT_LIMIT: Duration = Duration::from_secs(240);
+/// How long L1 may take to come up: about 70 s beside another one on two processors, and a
+/// machine may be several times slower.
+pub const BOOT_LIMIT: Duration = Duration::from_secs(900);
 /// How many of the console's last lines are shown when something goes wrong.
 const CONSOLE_TAIL: usize = 40;
 
@@ -132,7 +133,7 @@ fn connect(child: &mut Child, monitor: &UnixListener, agent: &UnixListener) -> R
 }
 
 fn accept(child: &mut Child, listener: &UnixListener) -> Result<UnixStream> {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + PATIENCE;
     loop {
         match listener.accept() {
             Ok((stream, _)) => {

@@ -65,7 +65,7 @@ fn start_and_look(argv: &[String]) -> Seen {
     let start = Instant::now();
     let mut seen = Seen::new();
     let answered = ask("qmp_capabilities").is_some();
-    while answered && start.elapsed() < Duration::from_secs(60) {
+    while answered && start.elapsed() < Duration::from_secs(300) {
         let Some(busses) = ask("query-pci") else { break };
         let mut unnumbered = false;
         seen.clear();

@@ -34,7 +34,7 @@ fn play(machine: &Kernel, (bind, devices, dies): &Act) -> Result<(), String> {
     let kernel = machine.process_with(dies.map(|at| Fault { at, what: CRASHES[at % 3] }));
     let change =
         if *bind { Change::Bind(Wish { devices, with_group: true }) } else { Change::Release(devices) };
-    match change.run_with(&kernel, How { patience: Duration::from_secs(120), ..How::default() }) {
+    match change.run_with(&kernel, How { patience: Duration::from_secs(600), ..How::default() }) {
         Ok(applied) => {
             // Nobody else changed anything meanwhile.
             let fails =

@@ -47,7 +47,7 @@ fn the_second_waits_for_the_lock_and_is_told_who_has_it() {
     let other = kernel.process();
     std::thread::scope(|scope| {
         let waits = scope.spawn(move || {
-            let patience = Patience { lock: Duration::from_secs(20), ..Patience::NONE };
+            let patience = Patience { lock: Duration::from_secs(300), ..Patience::NONE };
             books::lock(&other, patience, "bind").is_ok()
         });
         drop(guard);

@@ -33,7 +33,7 @@ pub(crate) struct Said {
 
 /// No command of these tests needs longer, also where the machine is busy. One that waits
 /// for a FIFO or goes round a loop would need for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Said {

@@ -116,7 +116,7 @@ fn start_libvirt(lab: &Lab) -> Result<()> {
         "virsh -q nodedev-list --cap pci | grep -q pci_{}",
         lab.address("nvme1")?.to_string().replace([':', '.'], "_")
     );
-    lab.wait_until(&listed, Duration::from_secs(180))?;
+    lab.wait_until(&listed)?;
     Ok(())
 }
 

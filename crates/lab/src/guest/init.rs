@@ -152,7 +152,7 @@ fn cold_plug() {
             quietly(udevd, &["--daemon", "--resolve-names=never"]);
             quietly("udevadm", &["trigger", "--type=subsystems", "--action=add"]);
             quietly("udevadm", &["trigger", "--type=devices", "--action=add"]);
-            quietly("udevadm", &["settle", "--timeout=60"]);
+            quietly("udevadm", &["settle", "--timeout=300"]);
             return;
         }
     }

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,18 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::state;
 use crate::protocol::{Event, Exit, PORT_NAME, Request, Run, Stream, Text};
 
 /// How long a killed command may take to vanish before it counts as stuck in the kernel.
-const KILL_GRACE: Duration = Duration::from_secs(3);
-/// After the command itself has ended, its output counts as complete when nothing came for
-/// this long: a background child that keeps the pipe open must not hold up the answer...
-const OUTPUT_GRACE: Duration = Duration::from_millis(400);
+const KILL_GRACE: Duration = Duration::from_secs(15);
+/// After the command itself has ended, its output counts as complete when its pipe has been
+/// empty for this long: a background child that keeps it open must not hold up the answer...
+const OUTPUT_GRACE: Timespec = Timespec { tv_sec: 0, tv_nsec: 400_000_000 };
 /// ...nor one that never stops writing.
-const OUTPUT_LIMIT: Duration = Duration::from_secs(10);
+const OUTPUT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The writing half of the port, and the commands that are running.
 struct Agent {
@@ -68,7 +71,7 @@ pub fn serve() -> Result<()> {
 }
 
 fn find_port() -> Result<PathBuf> {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(120);
     while Instant::now() < until {
         for entry in fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten() {
             let name = fs::read_to_string(entry.path().join("name")).unwrap_or_default();
@@ -135,54 +138,54 @@ fn execute(agent: &Arc<Agent>, run: Run) -> Result<()> {
     let (done, drained) = mpsc::channel();
     let stdout = child.stdout.take().context("no pipe")?;
     let stderr = child.stderr.take().context("no pipe")?;
-    forward(agent, id, Stream::Stdout, stdout, done.clone());
-    forward(agent, id, Stream::Stderr, stderr, done);
+    // Closed when the command has ended.
+    let (ended, running) = std::io::pipe()?;
+    forward(agent, id, Stream::Stdout, stdout, ended.try_clone()?, done.clone());
+    forward(agent, id, Stream::Stderr, stderr, ended, done);
 
     let mut exit = supervise(child, Duration::from_millis(run.timeout_ms));
     exit.id = id;
-    wait_for_output(&drained);
+    drop(running);
+    // It is over when both have let go of their ends.
+    let _ = drained.recv_timeout(OUTPUT_LIMIT);
     agent.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     agent.send(&Event::Exit(exit));
     Ok(())
 }
 
-/// What a forwarding thread says of its pipe.
-enum Pipe {
-    Wrote,
-    Closed,
-}
-
-fn wait_for_output(pipes: &Receiver<Pipe>) {
-    let until = Instant::now() + OUTPUT_LIMIT;
-    let mut open = 2;
-    while open > 0 && Instant::now() < until {
-        match pipes.recv_timeout(OUTPUT_GRACE) {
-            Ok(Pipe::Wrote) => {}
-            Ok(Pipe::Closed) => open -= 1,
-            Err(_) => return,
-        }
-    }
-}
-
+/// Passes on what comes through a pipe until its end or, once `ended` is closed, until it has
+/// been empty for a while. What the command itself wrote is in the pipe before it ends, so that
+/// nothing of it is lost however late this thread gets to run. `done` is let go of then.
 fn forward(
     agent: &Arc<Agent>,
     id: u64,
     stream: Stream,
-    mut pipe: impl Read + Send + 'static,
-    report: Sender<Pipe>,
+    mut pipe: impl Read + AsFd + Send + 'static,
+    ended: PipeReader,
+    done: Sender<()>,
 ) {
     let agent = Arc::clone(agent);
     std::thread::spawn(move || {
+        let _done = done;
         let mut buffer = vec![0; 16 * 1024];
-        while let Ok(length) = pipe.read(&mut buffer) {
-            if length == 0 {
-                break;
-            }
+        while let Ok(true) = more(&pipe, &ended)
+            && let Ok(length @ 1..) = pipe.read(&mut buffer)
+        {
             agent.send(&Event::Output { id, stream, data: Text(buffer[..length].to_vec()) });
-            let _ = report.send(Pipe::Wrote);
         }
-        let _ = report.send(Pipe::Closed);
     });
+}
+
+/// Waits until there is something to read from the pipe, or its end; false when there will be
+/// nothing more.
+fn more(pipe: &impl AsFd, ended: &PipeReader) -> rustix::io::Result<bool> {
+    let both = &mut [PollFd::new(pipe, PollFlags::IN), PollFd::new(ended, PollFlags::IN)];
+    retry_on_intr(|| poll(both, None))?;
+    if !both[0].revents().is_empty() {
+        return Ok(true);
+    }
+    let one = &mut [PollFd::new(pipe, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(one, Some(&OUTPUT_GRACE)))? > 0)
 }
 
 /// Waits for the end, kills at the limit, and gives up on what even that does not end.
@@ -213,4 +216,34 @@ fn supervise(mut child: Child, limit: Duration) -> Exit {
 fn kernel_side(pid: u32) -> String {
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
     format!("wchan {}\n{}", read("wchan"), read("stack"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn output_is_whole_however_late_it_is_taken() {
+        let (outside, port) = std::io::pipe().unwrap();
+        let port = Mutex::new(File::from(OwnedFd::from(port)));
+        let agent = Arc::new(Agent { port, running: Mutex::default() });
+        let argv = ["sh", "-c", "head -c 60000 /dev/zero; sleep 20 &"].map(str::to_owned).to_vec();
+        let run = Run { id: 1, argv, timeout_ms: 60_000, ..Run::default() };
+        let command = std::thread::spawn(move || execute(&agent, run));
+        std::thread::sleep(Duration::from_secs(1));
+        let mut length = 0;
+        for line in BufReader::new(outside).lines() {
+            match serde_json::from_str(&line.unwrap()).unwrap() {
+                Event::Output { data, .. } => length += data.0.len(),
+                Event::Exit(exit) => {
+                    assert_eq!((exit.code, length), (Some(0), 60_000));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        command.join().unwrap().unwrap();
+    }
 }

@@ -1,14 +1,12 @@
 //! A `/run/passthru` that is full or read-only: a clear message, and nothing lost.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use passthru_lab::agent::Output;
 use passthru_lab::host::Lab;
 use passthru_lab::protocol::State;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{expect_unchanged, says, scenario, wait_for_disk};
+use crate::support::{expect_unchanged, says, scenario, settled, settled_but, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("books/a full /run", |lab| clean(lab, full)),
@@ -53,20 +51,16 @@ fn make_room(lab: &Lab) -> Result<()> {
 /// The whole state without the filler, which is none of ours.
 fn state(lab: &Lab) -> Result<State> {
     let mut state = lab.state()?;
-    state.retain(|key, _| !key.ends_with("/filler"));
+    state.retain(|key, _| !filler(key));
     Ok(state)
 }
 
+fn filler(key: &str) -> bool {
+    key.ends_with("/filler")
+}
+
 fn same(lab: &Lab, before: &State, output: &Output) -> Result<()> {
-    let mut left = Vec::new();
-    for _ in 0..50 {
-        left = passthru_lab::guest::state::differences(before, &state(lab)?);
-        if left.is_empty() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    anyhow::bail!("not as it was:\n  {}\n{output}", left.join("\n  "))
+    settled_but(lab, before, filler).with_context(|| output.to_string())
 }
 
 /// Each number of free pages, until it is enough.
@@ -154,7 +148,7 @@ fn fills_up(lab: &Lab) -> Result<Outcome> {
     wait_for_disk(lab, "nvme1")?;
     same(lab, &before, &recovered)?;
     lab.sh("umount /run/passthru")?;
-    expect_unchanged(lab, &whole)?;
+    settled(lab, &whole)?;
     Ok(Outcome::Passed)
 }
 
@@ -189,6 +183,6 @@ fn read_only(lab: &Lab) -> Result<Outcome> {
     lab.passthru(["release", &device]).ok()?;
     wait_for_disk(lab, "nvme1")?;
     lab.sh("umount /run/passthru")?;
-    expect_unchanged(lab, &whole)?;
+    settled(lab, &whole)?;
     Ok(Outcome::Passed)
 }

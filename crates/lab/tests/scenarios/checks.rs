@@ -2,8 +2,6 @@
 //! else, `run` fails and says that reason last, and where no reboot is part of the remedy, its
 //! commands as they are printed make `run` work.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use passthru_lab::agent::{Cmd, Output};
 use passthru_lab::host::Lab;
@@ -13,7 +11,7 @@ use serde_json::Value;
 
 use crate::guests::{self, NAME, UID};
 use crate::support::{
-    expect_booted, expect_driver, expect_unchanged, held, json, l2, says, scenario, wait_for_disk,
+    expect_booted, expect_driver, expect_unchanged, held, json, l2, says, scenario, settled, wait_for_disk,
 };
 
 pub(crate) const ALL: &[Scenario] = &[
@@ -32,8 +30,6 @@ pub(crate) const ELSEWHERE: &[(Variant, &[Scenario])] = &[
     (Variant::WithoutRemapping, &[scenario("check/VT-d without interrupt remapping", without_remapping)]),
     (Variant::VirtioIommu, &[scenario("check/virtio-iommu", without_remapping)]),
 ];
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A finding of severity error or warning.
 struct Cause {
@@ -124,7 +120,7 @@ fn follow(lab: &Lab, cause: &Cause) -> Result<()> {
 /// `passthru run` of the second VM, with the device.
 fn run<'a>(lab: &'a Lab, options: &[&str], device: &str) -> Cmd<'a> {
     let command = lab.passthru(["run"]).args(options.iter().copied()).args(["-d", device, "--"]);
-    command.arg("qemu-system-x86_64").args(l2()).timeout(LIMIT)
+    command.arg("qemu-system-x86_64").args(l2())
 }
 
 fn nothing_wrong(lab: &Lab) -> Result<Outcome> {
@@ -163,7 +159,7 @@ fn companion(lab: &Lab) -> Result<Outcome> {
         let line = "-M q35 -accel tcg -m 128 -nodefaults -display none -S -monitor stdio";
         let with_group = ["run", option, "-d", &device, "--", "qemu-system-x86_64"];
         let vm = lab.passthru(with_group).args(line.split(' ')).args(["-name", "group"]);
-        let output = vm.stdin("info qtree\nquit\n").timeout(LIMIT).run()?.ok()?;
+        let output = vm.stdin("info qtree\nquit\n").run()?.ok()?;
         ensure!(output.out().contains("dev: vfio-pci"), "the guest has no such device:\n{output}");
         expect_driver(lab, &other, "uio_pci_generic")
     })();
@@ -172,7 +168,7 @@ fn companion(lab: &Lab) -> Result<Outcome> {
          modprobe -r uio_pci_generic"
     ))?;
     seen?;
-    expect_unchanged(lab, &before)?;
+    settled(lab, &before)?;
     Ok(Outcome::Passed)
 }
 
@@ -211,7 +207,7 @@ fn locked_memory(lab: &Lab) -> Result<Outcome> {
         let line = format!(
             "ulimit -l {kib}; exec setpriv --reuid {UID} --regid {UID} --clear-groups passthru \"$@\""
         );
-        lab.command(["sh", "-c", &line, "sh"]).args(words.iter().copied()).timeout(LIMIT)
+        lab.command(["sh", "-c", &line, "sh"]).args(words.iter().copied())
     };
     let vm = ["run", "-d", &device, "--", "qemu-system-x86_64"];
     let vm: Vec<&str> = vm.into_iter().chain(l2()).collect();
@@ -245,7 +241,7 @@ fn memlock(lab: &Lab) -> Result<Outcome> {
     wait_for_disk(lab, "nvme1")?;
     expect_booted(with("2G")?)?;
     wait_for_disk(lab, "nvme1")?;
-    expect_unchanged(lab, &before)?;
+    settled(lab, &before)?;
     Ok(Outcome::Passed)
 }
 
@@ -330,6 +326,6 @@ fn without_remapping(lab: &Lab) -> Result<Outcome> {
     ensure!(errors.is_empty(), "after the remedy it still finds {errors:?}");
     expect_booted(run(lab, &[], &device).run()?)?;
     wait_for_disk(lab, "nvme1")?;
-    expect_unchanged(lab, &before)?;
+    settled(lab, &before)?;
     Ok(Outcome::Passed)
 }

@@ -1,13 +1,13 @@
 //! Changes that are undone unless somebody confirms them: for people on the far end of a
 //! network that the change may cut off.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{expect_driver, says, scenario};
+use crate::support::{expect_driver, log_from_here, says, scenario};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("confirm/not confirmed, it undoes itself", undone),
@@ -15,6 +15,22 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("confirm/confirmed, it stays", confirmed),
     scenario("confirm/meanwhile nothing else is changed", meanwhile),
 ];
+
+/// For `--confirm-within`, in seconds: long enough for a few commands here and now, however slow
+/// the machine is.
+fn enough(lab: &Lab) -> Result<u64> {
+    let started = Instant::now();
+    lab.passthru(["status"]).ok()?;
+    Ok((5 + (10 * started.elapsed()).as_secs()).clamp(8, 240))
+}
+
+/// Waits until nothing waits to be confirmed.
+fn over(lab: &Lab) -> Result<()> {
+    lab.wait_until("! test -e /run/passthru/journal")
+}
+
+/// Whoever watches for the time to be over.
+const WATCHER: &str = "[r]ecover --when-due";
 
 /// Whether the device is on that driver, as a test for the shell.
 fn on(device: &str, driver: &str) -> String {
@@ -24,33 +40,37 @@ fn on(device: &str, driver: &str) -> String {
 /// The session that made the change is gone, as after a lost connection.
 fn undone(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nic1")?.to_string();
+    let within = enough(lab)?;
+    let log = log_from_here(lab)?;
     let output = lab
-        .script(&format!("setsid sh -c 'passthru bind {device} --confirm-within 6s; kill -HUP 0'"))
+        .script(&format!("setsid sh -c 'passthru bind {device} --confirm-within {within}s; kill -HUP 0'"))
         .run()?;
     says(&output, "passthru confirm")?;
     expect_driver(lab, &device, "vfio-pci")?;
     says(&lab.passthru(["status"]).ok()?, "waits to be confirmed")?;
-    lab.wait_until(&on(&device, "e1000e"), Duration::from_secs(40))?;
-    lab.wait_until("! test -e /run/passthru/journal", Duration::from_secs(10))?;
-    lab.sh("dmesg | grep -q 'passthru: .*not confirmed'")?;
+    lab.wait_until(&on(&device, "e1000e"))?;
+    over(lab)?;
+    // It writes when it is done.
+    lab.wait_until(&format!("{log} | grep -q 'passthru: .*not confirmed'"))?;
     let late = lab.passthru(["confirm"]).run()?.expect_code(4)?;
     says(&late, "no change waits")?;
     // The same for giving back.
     lab.passthru(["bind", &device]).ok()?;
-    lab.passthru(["release", &device, "--confirm-within", "4"]).ok()?;
+    lab.passthru(["release", &device, "--confirm-within", &within.to_string()]).ok()?;
     expect_driver(lab, &device, "e1000e")?;
-    lab.wait_until(&on(&device, "vfio-pci"), Duration::from_secs(40))?;
-    lab.wait_until("! test -e /run/passthru/journal", Duration::from_secs(10))?;
+    lab.wait_until(&on(&device, "vfio-pci"))?;
+    over(lab)?;
     lab.passthru(["release", &device]).ok()?;
     Ok(Outcome::Passed)
 }
 
 fn watcher_killed(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nic1")?.to_string();
-    lab.passthru(["bind", &device, "--confirm-within", "4s"]).ok()?;
-    lab.sh("pkill -9 -f '[r]ecover --when-due'; sleep 5")?;
+    let within = enough(lab)?;
+    lab.passthru(["bind", &device, "--confirm-within", &format!("{within}s")]).ok()?;
+    lab.sh(&format!("pkill -9 -f '{WATCHER}'"))?;
+    lab.wait_until("passthru status | grep -q 'not confirmed in time'")?;
     expect_driver(lab, &device, "vfio-pci")?;
-    says(&lab.passthru(["status"]).ok()?, "not confirmed in time")?;
     let late = lab.passthru(["confirm"]).run()?.expect_code(4)?;
     says(&late, "over")?;
     // Whoever changes something next undoes it first.
@@ -64,15 +84,13 @@ fn watcher_killed(lab: &Lab) -> Result<Outcome> {
 
 fn confirmed(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nic1")?.to_string();
-    lab.passthru(["bind", &device, "--confirm-within", "8s"]).ok()?;
+    let within = enough(lab)?;
+    lab.passthru(["bind", &device, "--confirm-within", &format!("{within}s")]).ok()?;
     let output = lab.passthru(["confirm"]).ok()?;
     says(&output, &device)?;
-    lab.sh("sleep 10")?;
+    lab.sh(&format!("sleep {}", within + 2))?;
     expect_driver(lab, &device, "vfio-pci")?;
-    ensure!(
-        !lab.sh("pgrep -f '[r]ecover --when-due' || true")?.contains(char::is_numeric),
-        "it still watches"
-    );
+    lab.wait_until(&format!("! pgrep -f '{WATCHER}'")).context("it still watches")?;
     lab.passthru(["release", &device]).ok()?;
     expect_driver(lab, &device, "e1000e")?;
     Ok(Outcome::Passed)
@@ -81,7 +99,7 @@ fn confirmed(lab: &Lab) -> Result<Outcome> {
 fn meanwhile(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nic1")?.to_string();
     let other = lab.address("nvme1")?.to_string();
-    lab.passthru(["bind", &device, "--confirm-within", "2m"]).ok()?;
+    lab.passthru(["bind", &device, "--confirm-within", "1h"]).ok()?;
     let before = lab.state()?;
     for arguments in [&["bind", &other][..], &["release", &device]] {
         let output = lab.passthru(arguments.iter().copied()).run()?.expect_code(4)?;
@@ -92,7 +110,7 @@ fn meanwhile(lab: &Lab) -> Result<Outcome> {
     crate::support::expect_unchanged(lab, &before)?;
     says(&lab.passthru(["recover"]).ok()?, "not confirmed, and is undone")?;
     expect_driver(lab, &device, "e1000e")?;
-    lab.wait_until("! pgrep -f '[r]ecover --when-due'", Duration::from_secs(15))?;
+    lab.wait_until(&format!("! pgrep -f '{WATCHER}'"))?;
     for wrong in ["0", "soon", "2h", "-1", "100000"] {
         lab.passthru(["bind", &device, "--confirm-within", wrong]).run()?.expect_code(2)?;
     }

@@ -9,7 +9,7 @@ use passthru_lab::host::Lab;
 use passthru_lab::inject;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{expect_unchanged, proof, scenario, wait_for_disk};
+use crate::support::{proof, scenario, settled, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("crowd/sixteen bind and release overlapping devices", sixteen),
@@ -30,7 +30,8 @@ while [ $SECONDS -lt $LONG ]; do
     if [ $((RANDOM % 2)) = 0 ]; then verb=bind; else verb=release; fi
     words=$set
     case $verb$set in bind*"$EDU"*) words="$EDU --with-group" ;; esac
-    said=$(timeout -s KILL 90 passthru $verb --lock-timeout $((1 + RANDOM % 12)) $words 2>&1 < /dev/null)
+    said=$(timeout -s KILL 500 passthru $verb --write-timeout 400 --lock-timeout $((1 + RANDOM % 12)) \
+           $words 2>&1 < /dev/null)
     code=$?
     echo "answer: $1 $code $verb $set | ${said//$'\n'/ / }"
 done
@@ -54,7 +55,7 @@ fn sixteen(lab: &Lab) -> Result<Outcome> {
          wait"
     );
     let output =
-        lab.command(["bash", "-c", &script]).timeout(Duration::from_secs(u64::from(long) + 240)).ok()?;
+        lab.command(["bash", "-c", &script]).timeout(Duration::from_secs(u64::from(long) + 900)).ok()?;
 
     // The first words say what kind of answer it was; addresses and numbers do not matter.
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -112,29 +113,17 @@ fn correct(code: i32, said: &str) -> bool {
     }
 }
 
-/// Drivers probe asynchronously.
-fn settled(lab: &Lab, first: &passthru_lab::protocol::State) -> Result<()> {
-    for _ in 0..50 {
-        if expect_unchanged(lab, first).is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    expect_unchanged(lab, first)
-}
-
 fn recover_twice(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nvme1")?.to_string();
     lab.sh("modprobe vfio-pci")?;
     inject::install(lab)?;
     let first = lab.state()?;
     for (verb, record) in [("bind", 9), ("bind", 5), ("release", 5), ("release", 7)] {
-        lab.sh("udevadm settle || true")?;
         if verb == "release" {
             lab.passthru(["bind", &device]).ok()?;
         }
         // Killed before this record of its journal is safe.
-        let hold = format!("inject=fdatasync:delay_enter=60000000:when={record}");
+        let hold = format!("inject=fdatasync:delay_enter=120000000:when={record}");
         let strace = ["-e", "trace=fdatasync", "-e", &hold].map(str::to_owned).to_vec();
         let killed = inject::command(lab, "kill", record, "/run/lab/injected", strace)
             .args(["passthru", verb, &device])
@@ -142,7 +131,7 @@ fn recover_twice(lab: &Lab) -> Result<Outcome> {
         ensure!(killed.out().contains("injected: yes"), "was not killed:\n{killed}");
         let output = lab
             .script(
-                "for n in 1 2 3; do { passthru recover 2>&1 | sed \"s/^/$n: /\"; } & done; wait; \
+                "for n in 1 2 3; do { passthru recover --lock-timeout 250 2>&1 | sed \"s/^/$n: /\"; } & done; wait; \
                  passthru recover",
             )
             .ok()?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use passthru_lab::agent::Output;
+use passthru_lab::agent::{Output, PATIENCE};
 use passthru_lab::guest::state::differences;
 use passthru_lab::host::Lab;
 use passthru_lab::inject::{self, Fault, Injection};
@@ -15,7 +15,7 @@ use passthru_lab::scenario::Outcome;
 use crate::support::proof;
 
 /// How long the state may take to be what it should: drivers probe asynchronously.
-const SETTLE: Duration = Duration::from_secs(15);
+const SETTLE: Duration = Duration::from_secs(60);
 /// After so many wrong cases a matrix is given up.
 const ENOUGH: usize = 12;
 /// Where strace writes.
@@ -39,6 +39,8 @@ pub(crate) struct Subject<'a> {
 /// What came of one case, for the counts.
 #[derive(Default)]
 struct Counts {
+    /// How long a run takes that is written down.
+    run: Duration,
     kills: usize,
     errors: usize,
     /// The run never came to the point.
@@ -118,8 +120,8 @@ impl Subject<'_> {
         inject::command(self.lab, mode, when, LOG, strace)
             .arg("passthru")
             .args(self.arguments(verb))
-            .env("MEANWHILE", "passthru recover")
-            .timeout(Duration::from_secs(120))
+            .env("MEANWHILE", "passthru recover --lock-timeout 250")
+            .timeout(2 * PATIENCE)
             .run()
     }
 
@@ -142,6 +144,7 @@ impl Subject<'_> {
         }
         let (code, _, output) = self.traced(verb, "count", 0, inject::counting())?;
         ensure!(code == 0, "the counting run failed:\n{output}");
+        counts.run = output.duration;
         let trace = self.lab.sh(&format!("cat {LOG}"))?;
         let all = inject::injections(&trace);
         let points = all.iter().filter(|i| i.journal && i.fault == Fault::Kill).count();
@@ -223,7 +226,7 @@ impl Subject<'_> {
     ) -> Result<End> {
         let mode = if injection.fault == Fault::Kill { "kill" } else { "error" };
         let started = Instant::now();
-        let (code, hit, output) = self.traced(verb, mode, injection.when, injection.arguments())?;
+        let (code, hit, output) = self.traced(verb, mode, injection.when, injection.arguments(counts.run))?;
         if std::env::var_os("PASSTHRU_LAB_VERBOSE").is_some() {
             println!(
                 "  {verb} {:.1} s, exit code {code}, {}",

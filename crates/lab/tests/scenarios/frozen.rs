@@ -2,18 +2,16 @@
 //! before the step it announces. strace stops it at every record; who waits for another one
 //! lets it go on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use passthru_lab::agent::{Job, Output};
+use passthru_lab::agent::{Job, Output, PATIENCE};
 use passthru_lab::host::Lab;
 
 use crate::support::json;
 
 /// strace's report, one line for each stop.
 const TRACE: &str = "/run/lab/frozen";
-/// How long the product may take from one record to the next.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// The product, stopped.
 pub(crate) struct Frozen<'a> {
@@ -46,7 +44,7 @@ pub(crate) fn before<'a>(lab: &'a Lab, arguments: &[&str], index: usize) -> Resu
         .command(["strace", "-D", "-f", "-q", "-o", TRACE, "-e", "trace=fsync,fdatasync"])
         .args(["-e", "inject=fsync,fdatasync:signal=STOP", "passthru"])
         .args(arguments.iter().copied())
-        .timeout(Duration::from_secs(300))
+        .timeout(4 * PATIENCE)
         .start()?;
     let pid = job.pid()?;
     let mut frozen = Frozen { lab, job, pid, stops: 0 };
@@ -58,7 +56,7 @@ pub(crate) fn before<'a>(lab: &'a Lab, arguments: &[&str], index: usize) -> Resu
         if record["record"] == "begin" && record["step"] == index {
             return Ok(frozen);
         }
-        if started.elapsed() > LIMIT {
+        if started.elapsed() > PATIENCE {
             bail!("never announced step {index}; the journal's last record is {last:?}");
         }
         frozen.go_on()?;
@@ -70,8 +68,7 @@ impl<'a> Frozen<'a> {
         self.stops += 1;
         let stops = self.stops;
         let test = format!("[ $(grep -c 'stopped by SIGSTOP' {TRACE}) -ge {stops} ]");
-        self.lab.wait_until(&test, Duration::from_secs(20))?;
-        Ok(())
+        self.lab.wait_until(&test)
     }
 
     fn go_on(&self) -> Result<()> {

@@ -5,15 +5,13 @@
 //! The points are found by a counting run, see [`passthru_lab::inject`]. All of them are
 //! tried where `PASSTHRU_LAB_PROOF` is set, else a slice.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use passthru_lab::host::Lab;
 use passthru_lab::inject::{self, Fault, Injection};
 use passthru_lab::scenario::{Outcome, Scenario};
 
 use crate::faults::{LOG, Subject};
-use crate::support::{proof, scenario};
+use crate::support::{GIVEN_UP, proof, scenario, two_functions};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("matrix/an NVMe disk", nvme),
@@ -48,17 +46,13 @@ fn group(lab: &Lab) -> Result<Outcome> {
 }
 
 fn virtual_function(lab: &Lab) -> Result<Outcome> {
-    let pf = format!("/sys/bus/pci/devices/{}", lab.address("sriov1")?);
-    lab.sh(&format!("udevadm settle || true; echo 2 > {pf}/sriov_numvfs"))?;
-    let vf = lab.sh(&format!("basename $(readlink {pf}/virtfn0)"))?;
-    // The host's driver tries it and gives it up.
-    lab.sh("sleep 1; udevadm settle || true")?;
-    lab.wait_until(&format!("! [ -e /sys/bus/pci/devices/{vf}/driver ]"), Duration::from_secs(10))?;
+    let pf = lab.address("sriov1")?.to_string();
+    let vf = two_functions(lab, &pf, GIVEN_UP)?;
     let slice =
         |i: &Injection| i.call == "write" && i.seen.contains("drivers_probe") && i.fault == Fault::Kill;
     let outcome =
         Subject { lab, name: "vf", devices: vec![vf], with_group: false, unload: false, slice }.run();
-    lab.sh(&format!("echo 0 > {pf}/sriov_numvfs"))?;
+    lab.sh(&format!("echo 0 > /sys/bus/pci/devices/{pf}/sriov_numvfs"))?;
     outcome
 }
 
@@ -88,11 +82,12 @@ fn orphans(lab: &Lab) -> Result<Outcome> {
             if verb == "release" {
                 subject.plain("bind")?;
             }
-            let output = subject.injected("orphan", injection.when, injection.arguments(), verb)?;
-            ensure!(output.out().contains("injected: yes"), "was not held:\n{output}");
+            let injected =
+                subject.injected("orphan", injection.when, injection.arguments(output.duration), verb)?;
+            ensure!(injected.out().contains("injected: yes"), "was not held:\n{injected}");
             lab.passthru(["recover"]).ok()?;
             if let Err(left) = subject.settle(&[&first]) {
-                wrong.push(format!("{verb}, {}:\n  {left}\n{}", injection.sentence(), output.err()));
+                wrong.push(format!("{verb}, {}:\n  {left}\n{}", injection.sentence(), injected.err()));
                 lab.passthru(["release"]).args(subject.devices.clone()).run()?;
                 subject.by_hand(&first)?;
             }

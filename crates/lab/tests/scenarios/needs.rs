@@ -6,15 +6,16 @@
 //! reason that `--allow` takes and exit code 3, sees that nothing was changed, and after it
 //! is gone that the same device is allowed again.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
-use passthru_lab::agent::Output;
+use passthru_lab::agent::{Output, PATIENCE};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 use serde_json::Value;
 
-use crate::support::{driver, expect_driver, expect_unchanged, held, json, says, scenario, wait_for_disk};
+use crate::support::{
+    GIVEN_UP, driver, expect_driver, expect_unchanged, held, json, says, scenario, two_functions,
+    wait_for_disk,
+};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("needs/LVM with a mounted volume", lvm),
@@ -56,7 +57,7 @@ struct Need<'a> {
 const PRELUDE: &str = "\
     export DM_DISABLE_UDEV=1; \
     interface() { for i in /sys/bus/pci/devices/$1/net/*; do echo ${i##*/}; done; }; \
-    settle() { udevadm settle --timeout=20 || :; }; \
+    settle() { udevadm settle || :; }; \
     filled() { mke2fs -q -F -t ext4 $1; mkdir -p /mnt/lent; mount $1 /mnt/lent; }; ";
 
 /// The variables and functions that [`Need`]'s scripts use.
@@ -167,7 +168,7 @@ fn md_held(lab: &Lab) -> Result<Outcome> {
                     --metadata=1.2 $disk missing",
             reason: "holders",
             words: &["md7"],
-            end: "mdadm --stop --quiet /dev/md7; mdadm --zero-superblock $disk",
+            end: "settle; mdadm --stop --quiet /dev/md7; mdadm --zero-superblock $disk",
         },
     )
 }
@@ -244,10 +245,12 @@ fn raw_open(lab: &Lab) -> Result<Outcome> {
         lab,
         &Need {
             devices: &["nvme2"],
-            begin: "sleep 1000 < $disk & echo $! > /run/lab/client",
+            begin: "sleep 100000 < $disk & echo $! > /run/lab/client; \
+                    until grep -qx sleep /proc/$!/comm; do sleep 0.1; done",
             reason: "clients",
             words: &["sleep"],
-            end: "kill $(cat /run/lab/client)",
+            end: "client=$(cat /run/lab/client); kill $client; \
+                  while [ -e /proc/$client ]; do sleep 0.1; done",
         },
     )
 }
@@ -312,21 +315,20 @@ fn route_over_bridge(lab: &Lab) -> Result<Outcome> {
 
 /// A process in a network namespace of its own, `$ns`, until `/run/lab/ns` is killed: bare, or
 /// with its own view of `/sys`, as `ip netns exec` and containers make it.
-const NAMESPACE: &str = "unshare --net sleep 1000 & ns=$!; echo $ns > /run/lab/ns; \
+const NAMESPACE: &str = "unshare --net sleep 100000 & ns=$!; echo $ns > /run/lab/ns; \
     until [ \"$(readlink /proc/$ns/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do sleep 0.1; done; ";
-const CONTAINER: &str = "unshare --net --mount sh -c 'mount -t sysfs sysfs /sys; exec sleep 1000' & \
+const CONTAINER: &str = "unshare --net --mount sh -c 'mount -t sysfs sysfs /sys; exec sleep 100000' & \
     ns=$!; echo $ns > /run/lab/ns; until grep -qx sleep /proc/$ns/comm; do sleep 0.1; done; ";
 
 /// The end of it. Its cards come back when the namespace has gone.
 fn leave_namespace(lab: &Lab, nic: &str) -> Result<()> {
     lab.sh("kill $(cat /run/lab/ns)")?;
     let back = format!("ls /sys/bus/pci/devices/{}/net/* > /dev/null", lab.address(nic)?);
-    lab.wait_until(&back, Duration::from_secs(20))?;
-    Ok(())
+    lab.wait_until(&back)
 }
 
-/// sshd listens on the first card; the client comes from another network namespace, over
-/// the second card and the cable between them.
+/// sshd listens on the first card (when it does it writes its process id); the client comes from
+/// another network namespace, over the second card and the cable between them.
 fn ssh(lab: &Lab) -> Result<Outcome> {
     let prelude = prelude(lab)?;
     lab.sh(&format!(
@@ -337,9 +339,11 @@ fn ssh(lab: &Lab) -> Result<Outcome> {
          mkdir -p /run/sshd /run/lab/ssh; cd /run/lab/ssh; \
          ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ed25519 -N '' -f id; \
          cat > config <<END\nPort 22\nPort 2222\nListenAddress 192.0.2.1\nHostKey $PWD/host\n\
-         PidFile $PWD/pid\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+         PidFile $PWD/pid\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nLoginGraceTime 0\n\
          AuthorizedKeysFile $PWD/id.pub\nEND\n\
-         /usr/sbin/sshd -f config"
+         /usr/sbin/sshd -f config; until [ -s pid ]; do sleep 0.1; done; \
+         until ip link show $nic | grep -q LOWER_UP && there ip link show $nic2 | grep -q LOWER_UP; \
+         do sleep 0.1; done"
     ))?;
     let device = lab.address("nic1")?.to_string();
     let seen = [22, 2222].into_iter().try_for_each(|port| {
@@ -347,17 +351,19 @@ fn ssh(lab: &Lab) -> Result<Outcome> {
             .script(&format!(
                 "exec nsenter --net=/proc/$(cat /run/lab/ns)/ns/net ssh -p {port} -i /run/lab/ssh/id \
                  -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-                 root@192.0.2.1 'echo $$ > /run/lab/ssh/{port}; echo the session is up; exec sleep 500'"
+                 root@192.0.2.1 'echo $$ > /run/lab/ssh/{port}; echo the session is up; exec sleep 100000'"
             ))
-            .timeout(Duration::from_secs(200))
+            .timeout(4 * PATIENCE)
             .start()?;
-        session.wait_for("the session is up", Duration::from_secs(60))?;
+        session.wait_for("the session is up")?;
         let seen = refused(lab, &device, "ssh-connection", &["192.0.2.2"]);
         lab.sh(&format!("kill $(cat /run/lab/ssh/{port})"))?;
         session.wait()?;
         seen.with_context(|| format!("with sshd on port {port}"))
     });
-    lab.sh("kill $(cat /run/lab/ssh/pid); rm -r /run/lab/ssh /run/sshd")?;
+    // Those of its children that see to a session end after the session.
+    lab.sh("kill $(cat /run/lab/ssh/pid); while pgrep -x 'sshd(-.*)?' > /dev/null; do sleep 0.1; done; \
+            rm -r /run/lab/ssh /run/sshd")?;
     leave_namespace(lab, "nic2")?;
     lab.sh(&format!("{prelude} ip link set $nic down; ip addr flush dev $nic; ip link set $nic2 down"))?;
     seen?;
@@ -414,11 +420,7 @@ fn display(lab: &Lab) -> Result<Outcome> {
 /// A VM holds one virtual function: neither that one nor the whole card can be taken.
 fn held_function(lab: &Lab) -> Result<Outcome> {
     let physical = lab.address("sriov1")?.to_string();
-    let sysfs = format!("/sys/bus/pci/devices/{physical}");
-    lab.sh(&format!("echo 2 > {sysfs}/sriov_numvfs; sleep 1; udevadm settle || true"))?;
-    let function = lab.sh(&format!("basename $(readlink {sysfs}/virtfn0)"))?;
-    let settled = format!("! [ -e /sys/bus/pci/devices/{function}/driver ]");
-    lab.wait_until(&settled, Duration::from_secs(10))?;
+    let function = two_functions(lab, &physical, GIVEN_UP)?;
     let original = driver(lab, &function)?;
     lab.passthru(["bind", &function]).ok()?;
     let vm = held(lab, &function, "lent-function")?;
@@ -432,7 +434,7 @@ fn held_function(lab: &Lab) -> Result<Outcome> {
     vm.wait()?;
     lab.passthru(["release", &function]).ok()?;
     expect_driver(lab, &function, &original)?;
-    lab.sh(&format!("echo 0 > {sysfs}/sriov_numvfs"))?;
+    lab.sh(&format!("echo 0 > /sys/bus/pci/devices/{physical}/sriov_numvfs"))?;
     seen?;
     lab.passthru(["bind", "--dry-run", &physical]).ok()?;
     Ok(Outcome::Passed)

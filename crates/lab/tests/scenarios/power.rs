@@ -3,9 +3,8 @@
 //! Bindings and what passthru noted about them went with the boot; where `/run/passthru`
 //! outlives it all the same, nothing of a dead boot is believed.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
+use passthru_lab::agent::PATIENCE;
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
@@ -91,9 +90,9 @@ fn start_vm(lab: &Lab, device: &str) -> Result<()> {
     let mut vm = lab
         .passthru(["run", "-d", device, "--", "qemu-system-x86_64"])
         .args(arguments)
-        .timeout(Duration::from_secs(200))
+        .timeout(2 * PATIENCE)
         .start()?;
-    vm.wait_for(passthru_lab::disk::BOOT_LINE, Duration::from_secs(60))
+    vm.wait_for(passthru_lab::disk::BOOT_LINE)
 }
 
 fn during_run(lab: &mut Lab) -> Result<Outcome> {

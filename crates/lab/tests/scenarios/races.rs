@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{expect_unchanged, proof, scenario, wait_for_disk};
+use crate::support::{proof, scenario, settled, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("race/a mount and the bind of its disk", mount),
@@ -22,6 +22,9 @@ const ROUNDS: (usize, usize) = (200, 16);
 const BORDER: f32 = 0.5;
 /// How far the border is thought to be elsewhere after a round, in the same parts.
 const STEP: f32 = 0.08;
+/// How many rounds there may be until each has won once, as a multiple of the usual number:
+/// where the first bind took much longer than the others, or less, the border is far away.
+const SEARCH: usize = 4;
 /// How far from the border the rounds are, one after the other, in the same parts.
 const AROUND: [f32; 7] = [0.0, 0.1, -0.1, 0.03, -0.03, 0.25, -0.25];
 
@@ -83,7 +86,7 @@ impl Rival {
         let whole = started.elapsed();
         lab.passthru(["release", &device]).ok()?;
         wait_for_disk(lab, "nvme2")?;
-        expect_unchanged(lab, &first)?;
+        settled(lab, &first)?;
 
         let rounds = if proof() { ROUNDS.0 } else { ROUNDS.1 };
         if rounds < ROUNDS.0 {
@@ -95,26 +98,31 @@ impl Rival {
             );
         }
         let (mut wins, mut border, started) = (Wins::default(), BORDER, Instant::now());
-        for round in 0..rounds {
+        let undecided = |wins: &Wins| wins.bind == 0 || wins.refused + wins.gave_up == 0;
+        let mut round = 0;
+        while round < rounds || (undecided(&wins) && round < SEARCH * rounds) {
             lab.sh(SETTLE)?;
             let later = whole.as_secs_f32() * (border + AROUND[round % AROUND.len()]);
             let bind = wins.bind;
             self.round(lab, &device, &disk, later, &mut wins)
                 .with_context(|| format!("{} {later:.3} s after the bind, round {round}", self.name))?;
-            border = (border + if wins.bind > bind { -STEP } else { STEP }).clamp(-1.0, 2.0);
+            // Far away it is gone towards in larger steps.
+            let step = if round > rounds / 2 && undecided(&wins) { 4.0 * STEP } else { STEP };
+            border = (border + if wins.bind > bind { -step } else { step }).clamp(-10.0, 10.0);
             wait_for_disk(lab, "nvme2")?;
-            expect_unchanged(lab, &first).with_context(|| format!("after round {round}"))?;
+            settled(lab, &first).with_context(|| format!("after round {round}"))?;
+            round += 1;
         }
-        let Wins { bind, refused, gave_up } = wins;
+        let Wins { bind, refused, gave_up } = &wins;
         println!(
-            "race: {rounds} rounds of bind and {}: bind won {bind}, {} won {} (bind refused {refused} times and \
+            "race: {round} rounds of bind and {}: bind won {bind}, {} won {} (bind refused {refused} times and \
              gave up {gave_up} times), {:.0} s",
             self.name,
             self.name,
             refused + gave_up,
             started.elapsed().as_secs_f32(),
         );
-        ensure!(bind > 0 && refused + gave_up > 0, "one side never won: this was no race");
+        ensure!(!undecided(&wins), "one side never won: this was no race");
         Ok(Outcome::Passed)
     }
 

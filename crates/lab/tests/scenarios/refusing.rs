@@ -1,12 +1,10 @@
 //! Disks the host uses are refused, with the reason, and allowed again afterwards.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{L2, expect_unchanged, says, scenario, wait_for_disk};
+use crate::support::{HOLDS, L2, expect_unchanged, says, scenario, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("refuse/a mounted disk", mounted),
@@ -21,7 +19,9 @@ pub(crate) const ALL: &[Scenario] = &[
 fn refused_while(lab: &Lab, begin: &str, words: &[&str], end: &str) -> Result<Outcome> {
     let device = lab.address("nvme2")?.to_string();
     let disk = format!("disk=/dev/{};", lab.disk("nvme2")?);
-    lab.sh(&format!("{disk} {begin}"))?;
+    // udev holds a disk open while it looks into it: a user of another kind.
+    let settle = "udevadm settle || true";
+    lab.sh(&format!("{disk} {begin}; {settle}"))?;
     let before = lab.state()?;
     for arguments in [&["bind"][..], &["bind", "--dry-run"]] {
         let output = lab.passthru(arguments.iter().copied()).arg(&device).run()?.expect_code(3)?;
@@ -33,7 +33,7 @@ fn refused_while(lab: &Lab, begin: &str, words: &[&str], end: &str) -> Result<Ou
     let listed = lab.passthru(["list", &device]).ok()?;
     says(&listed, words[0])?;
     expect_unchanged(lab, &before)?;
-    lab.sh(&format!("{disk} {end}"))?;
+    lab.sh(&format!("{disk} {end}; {settle}"))?;
     lab.passthru(["bind", "--dry-run", &device]).ok()?;
     Ok(Outcome::Passed)
 }
@@ -87,7 +87,7 @@ fn held(lab: &Lab) -> Result<Outcome> {
     let vm = lab
         .script(&format!("exec qemu-system-x86_64 {L2} -S -device vfio-pci,host={device},rombar=0"))
         .start()?;
-    lab.wait_until("ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device", Duration::from_secs(30))?;
+    lab.wait_until(HOLDS)?;
     let before = lab.state()?;
     let output = lab.passthru(["release", &device]).run()?.expect_code(3)?;
     says(&output, "qemu-system")?;

@@ -1,12 +1,19 @@
 //! Small helpers: looking at the kernel's state in L1, and checks that show the whole
 //! command when they fail.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail};
 use passthru_lab::agent::{Job, Output};
 use passthru_lab::disk;
-use passthru_lab::host::Lab;
+use passthru_lab::guest::state::differences;
+use passthru_lab::host::{Lab, PROBED};
+use passthru_lab::protocol::State;
 use passthru_lab::scenario::{Outcome, Run, Scenario};
 use serde_json::Value;
+
+/// How long the state may take to be what it should.
+pub(crate) const SETTLE: Duration = Duration::from_secs(60);
 
 /// Declares a scenario.
 pub(crate) const fn scenario(name: &'static str, run: fn(&Lab) -> Result<Outcome>) -> Scenario {
@@ -92,19 +99,66 @@ pub(crate) fn expect_booted(output: Output) -> Result<Output> {
 
 /// Waits until the lendable disk is the host's again.
 pub(crate) fn wait_for_disk(lab: &Lab, device: &str) -> Result<()> {
-    let test = format!("grep -qw {device} /sys/block/nvme*/device/serial");
-    lab.wait_until(&test, std::time::Duration::from_secs(20))?;
-    Ok(())
+    lab.wait_for_disk(device)
 }
 
 /// Fails unless nothing in L1's state differs from that taken earlier.
-pub(crate) fn expect_unchanged(lab: &Lab, before: &passthru_lab::protocol::State) -> Result<()> {
-    let differences = passthru_lab::guest::state::differences(before, &lab.state()?);
+pub(crate) fn expect_unchanged(lab: &Lab, before: &State) -> Result<()> {
+    let differences = differences(before, &lab.state()?);
     if !differences.is_empty() {
         bail!("something changed that should not:\n  {}", differences.join("\n  "));
     }
     Ok(())
 }
+
+/// Waits until L1's state is that taken earlier: drivers probe asynchronously, and processes
+/// that were told to end take their time.
+pub(crate) fn settled(lab: &Lab, before: &State) -> Result<()> {
+    settled_but(lab, before, |_| false)
+}
+
+/// The same but for the keys that do not count.
+pub(crate) fn settled_but(lab: &Lab, before: &State, ignored: fn(&str) -> bool) -> Result<()> {
+    let until = Instant::now() + SETTLE;
+    loop {
+        let mut state = lab.state()?;
+        state.retain(|key, _| !ignored(key));
+        let differences = differences(before, &state);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            bail!("not as it was:\n  {}", differences.join("\n  "));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A command for the shell that prints what the kernel's log says from now on.
+pub(crate) fn log_from_here(lab: &Lab) -> Result<String> {
+    let mark = lab.sh("mark=$(date +%s%N); echo \"lab: mark $mark\" > /dev/kmsg; echo $mark")?;
+    Ok(format!("dmesg | sed '1,/lab: mark {mark}/d'"))
+}
+
+/// How a script finds that some process holds a device.
+pub(crate) const HOLDS: &str = "ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device";
+
+/// Makes two virtual functions and waits until the host's drivers have tried them, then until
+/// the test holds for each, which is `$vf`. Gives the first one's address.
+pub(crate) fn two_functions(lab: &Lab, physical: &str, test: &str) -> Result<String> {
+    let sysfs = format!("/sys/bus/pci/devices/{physical}");
+    lab.sh(&format!(
+        "udevadm settle || true; echo 2 > {sysfs}/sriov_numvfs; udevadm settle || true; {PROBED}"
+    ))?;
+    lab.wait_until(&format!(
+        "so=yes; for vf in {sysfs}/virtfn[01]; do {test} || so=no; done; [ $so = yes ]"
+    ))?;
+    lab.sh(&format!("udevadm settle || true; basename $(readlink {sysfs}/virtfn0)"))
+}
+
+/// What [`two_functions`] waits for where the host's driver gives them up: NVMe's has no queues
+/// for them.
+pub(crate) const GIVEN_UP: &str = "! [ -e $vf/driver ]";
 
 /// What a script does to lend a device.
 pub(crate) fn bind_by_hand(lab: &Lab, device: &str) -> Result<()> {
@@ -132,9 +186,6 @@ pub(crate) fn held<'a>(lab: &'a Lab, device: &str, name: &str) -> Result<Job<'a>
             "exec qemu-system-x86_64 {L2} -S -name {name} -device vfio-pci,host={device},rombar=0"
         ))
         .start()?;
-    lab.wait_until(
-        "ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device",
-        std::time::Duration::from_secs(30),
-    )?;
+    lab.wait_until(HOLDS)?;
     Ok(vm)
 }

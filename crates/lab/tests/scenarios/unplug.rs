@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use passthru_lab::agent::Output;
+use passthru_lab::agent::{Output, PATIENCE};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
 use crate::frozen;
-use crate::support::{L2, expect_driver, json, says, scenario, wait_for_disk};
+use crate::support::{HOLDS, L2, expect_driver, json, log_from_here, says, scenario, wait_for_disk};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("unplug/before bind", before_bind),
@@ -24,9 +24,6 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("unplug/during run", during_run),
     scenario("unplug/during run, and run killed", during_killed_run),
 ];
-
-/// How long L1's kernel may take to let go of a device.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// Nothing of a lease or a journal is left, and nobody thinks so.
 fn nothing_left(lab: &Lab) -> Result<()> {
@@ -58,8 +55,7 @@ impl Pulled {
         }
         let device = lab.address(self.name)?;
         let there = format!("ls /sys/bus/pci/devices/{device}/net/* > /dev/null");
-        lab.wait_until(&there, Duration::from_secs(20))?;
-        Ok(())
+        lab.wait_until(&there)
     }
 }
 
@@ -103,7 +99,7 @@ fn says_gone(output: &Output, device: &str) -> Result<()> {
 
 fn before_bind(lab: &Lab) -> Result<Outcome> {
     pulling(lab, &DISK, |device| {
-        lab.unplug("nvme1", LIMIT)?;
+        lab.unplug("nvme1")?;
         for verb in ["bind", "release", "show"] {
             let output = lab.passthru([verb, device]).run()?.expect_code(2)?;
             says_gone(&output, device)?;
@@ -121,7 +117,7 @@ fn during(lab: &Lab, pulled: &Pulled, verb: &str, step: &str) -> Result<Outcome>
             lab.passthru(["bind", device]).ok()?;
         }
         let frozen = frozen::before_step(lab, &[verb, device], step)?;
-        lab.unplug(pulled.name, LIMIT)?;
+        lab.unplug(pulled.name)?;
         let output = frozen.finish()?;
         // A device that is gone has been given back.
         let codes: &[i32] = if verb == "release" { &[0] } else { &[4, 5] };
@@ -149,7 +145,7 @@ fn during_release(lab: &Lab) -> Result<Outcome> {
 fn after_bind(lab: &Lab) -> Result<Outcome> {
     pulling(lab, &DISK, |device| {
         lab.passthru(["bind", device]).ok()?;
-        lab.unplug("nvme1", LIMIT)?;
+        lab.unplug("nvme1")?;
         let output = lab.passthru(["status"]).ok()?;
         says_gone(&output, device)?;
         let output = lab.passthru(["bind", device]).run()?.expect_code(2)?;
@@ -163,7 +159,7 @@ fn after_bind(lab: &Lab) -> Result<Outcome> {
 fn swapped(lab: &Lab) -> Result<Outcome> {
     pulling(lab, &DISK, |device| {
         lab.passthru(["bind", device]).ok()?;
-        lab.unplug("nvme1", LIMIT)?;
+        lab.unplug("nvme1")?;
         lab.plug("nvme1")?;
         wait_for_disk(lab, "nvme1")?;
         lab.passthru(["status"]).ok()?;
@@ -177,10 +173,13 @@ fn pulled_under<'a>(lab: &'a Lab, device: &str) -> Result<passthru_lab::agent::J
     let vm = lab
         .passthru(["run", "-d", device, "--", "qemu-system-x86_64"])
         .args(L2.split_whitespace().chain(["-S", "-name", "pulled"]))
-        .timeout(Duration::from_secs(120))
+        .timeout(4 * PATIENCE)
         .start()?;
-    lab.wait_until("ls -l /proc/[0-9]*/fd | grep -q anon_inode:.vfio-device", Duration::from_secs(30))?;
+    lab.wait_until(HOLDS)?;
+    // The kernel asks the VM for it some seconds after the button, and says so.
+    let log = log_from_here(lab)?;
     lab.ask_unplug("nvme1")?;
+    lab.wait_until(&format!("{log} | grep -qi 'device request'"))?;
     Ok(vm)
 }
 
@@ -191,7 +190,7 @@ fn during_run(lab: &Lab) -> Result<Outcome> {
         // The virtual machine is asked to stop; QEMU ends with 0 then.
         vm.signal(15, false)?;
         let output = vm.wait()?;
-        lab.unplugged("nvme1", LIMIT)?;
+        lab.unplugged("nvme1")?;
         told?;
         says_gone(&output.expect_code(0)?, device)
     })
@@ -201,8 +200,8 @@ fn during_run(lab: &Lab) -> Result<Outcome> {
 /// reads its `uevent` or `driver_override` waits along, in a way that no signal ends
 /// (`drivers/base/core.c` `uevent_show`, `drivers/pci/pci-sysfs.c` `driver_override_show`).
 fn tells_in_time(lab: &Lab, device: &str) -> Result<()> {
-    lab.sh("sleep 1")?;
-    let limit = Duration::from_secs(10);
+    // Not for ever: less than a command is given otherwise.
+    let limit = Duration::from_secs(120);
     for arguments in [&["status"][..], &["list"], &["recover"]] {
         let output = lab.passthru(arguments.iter().copied()).timeout(limit).run()?.ok()?;
         if arguments[0] != "recover" {
@@ -224,8 +223,8 @@ fn during_killed_run(lab: &Lab) -> Result<Outcome> {
         vm.wait()?;
         let guests = "grep -lx qemu-system-x86 /proc/[0-9]*/comm";
         lab.sh(&format!("for p in $({guests}); do p=${{p%/comm}}; kill -9 ${{p#/proc/}}; done"))?;
-        lab.wait_until(&format!("! {guests}"), LIMIT)?;
-        lab.unplugged("nvme1", LIMIT)?;
+        lab.wait_until(&format!("! {guests}"))?;
+        lab.unplugged("nvme1")?;
         says_gone(&lab.passthru(["status"]).ok()?, device)?;
         let output = lab.passthru(["recover"]).ok()?;
         if json(&lab.passthru(["status", "--json"]).ok()?)?["leases"] != serde_json::json!([]) {

@@ -1,12 +1,12 @@
 //! SR-IOV: a physical function and its virtual functions.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use passthru_lab::host::Lab;
 use passthru_lab::scenario::{Outcome, Scenario};
 
-use crate::support::{driver, expect_driver, expect_unchanged, expect_vfio_node, json, says, scenario};
+use crate::support::{
+    GIVEN_UP, driver, expect_driver, expect_unchanged, expect_vfio_node, json, says, scenario, two_functions,
+};
 
 pub(crate) const ALL: &[Scenario] = &[
     scenario("sriov/nvme: list, refuse, lend a VF", nvme),
@@ -15,7 +15,7 @@ pub(crate) const ALL: &[Scenario] = &[
 
 fn nvme(lab: &Lab) -> Result<Outcome> {
     // The host's driver tries the new functions and gives them up: they have no queues.
-    lend_one(lab, "sriov1", "! [ -e $vf/driver ]")
+    lend_one(lab, "sriov1", GIVEN_UP)
 }
 
 fn igb(lab: &Lab) -> Result<Outcome> {
@@ -31,11 +31,7 @@ fn igb(lab: &Lab) -> Result<Outcome> {
 fn lend_one(lab: &Lab, name: &str, settled: &str) -> Result<Outcome> {
     let pf = lab.address(name)?.to_string();
     let sysfs = format!("/sys/bus/pci/devices/{pf}");
-    lab.sh(&format!("udevadm settle || true; echo 2 > {sysfs}/sriov_numvfs"))?;
-    let vf = lab.sh(&format!("basename $(readlink {sysfs}/virtfn0)"))?;
-    lab.sh("sleep 1; udevadm settle || true")?;
-    let settled = format!("vf=/sys/bus/pci/devices/{vf}; {settled}");
-    lab.wait_until(&settled, Duration::from_secs(10))?;
+    let vf = two_functions(lab, &pf, settled)?;
 
     let value = json(&lab.passthru(["list", "--json"]).ok()?)?;
     let devices = value["devices"].as_array().context("`devices` is no array")?;
