@@ -397,8 +397,8 @@ fn files_of_a_few_words() {
     );
     assert_eq!(
         text(&out, "/dev/kmsg"),
-        "4,0,5690800,-;0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n\
-         3,0,6000000,-;INFO: task 0:812 blocked for more than 120 seconds.\n"
+        "Linux version 0\n4,3,5690800,-;0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n\
+         3,4,6000000,-;INFO: task 0:812 blocked for more than 120 seconds.\n"
     );
     assert_eq!(
         text(&out, "/var/log/kern.log"),

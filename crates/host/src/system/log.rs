@@ -15,9 +15,9 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Log> {
     for place in PLACES {
         match ask.read(place) {
             Ok(buffer) => {
-                let lines = known(&buffer);
+                let log = Log { place, whole: kmsg::has_beginning(&buffer), lines: known(&buffer) };
                 ask.give_back(buffer);
-                return Fact::Known(Log { place, lines });
+                return Fact::Known(log);
             }
             // A copy may have the node itself, of which nothing can be read.
             Err(error) if means_absent(error) || matches!(error, Errno::ENODATA | Errno::EINVAL) => {}

@@ -3,20 +3,63 @@
 //! is still so; that is for the checks of the cause, which stand before them.
 
 use passthru_model::system::{Log, LogLine};
-use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
+use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Verdict, When};
 use passthru_pci::Address;
 
-use super::{Ask, Check, Host, Subject, could_not_look, not_known};
+use super::{Ask, Check, Host, Subject, could_not_look, might_be_lent, not_known};
 use crate::signatures::{self, Signature};
 
 /// What is asked when nothing else is known of the log.
 const PLACE: &str = "/dev/kmsg";
 
+/// What a check of the log is asked about.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    /// The host, by what a kernel says when it boots or when a module comes up at boot.
+    Boot,
+    /// The host, by what is said at any time.
+    Host,
+    /// A device.
+    Device(&'a Device),
+    /// What is said of devices and belongs to none that is asked about: one that is gone, or
+    /// none that is named.
+    Others,
+}
+
+impl About<'_> {
+    fn has(self, host: &Host<'_>, line: &LogLine) -> bool {
+        match self {
+            Self::Boot | Self::Host => true,
+            Self::Device(device) => concerns(host.snapshot, device, line),
+            Self::Others => {
+                let mut asked = host.snapshot.devices.iter().filter(|device| might_be_lent(device));
+                !asked.any(|device| concerns(host.snapshot, device, line))
+            }
+        }
+    }
+}
+
+/// Whether a line matters to a device: it names the device, a bridge above it (whose sleep is
+/// the device's, and under whose number conventional devices send), or a function that no
+/// device has where this one's requests can seem to come from: of its own slot, or the first of
+/// its bus (PCIe-to-PCI bridges). Its companions are asked about themselves.
+fn concerns(snapshot: &Snapshot, device: &Device, line: &LogLine) -> bool {
+    let Some(named) = line.device else { return false };
+    let (at, bus) = (device.address, |address: Address| (address.domain(), address.bus()));
+    if snapshot.device(named).is_none() {
+        let first = (named.device(), named.function()) == (0, 0);
+        return named.slot() == at.slot() || (first && bus(named) == bus(at));
+    }
+    let up = |address: &Address| snapshot.device(*address).and_then(|device| device.parent);
+    // There are 256 buses at most, and what is pasted may lead round in a circle.
+    named == at || std::iter::successors(device.parent, up).take(256).any(|bridge| bridge == named)
+}
+
 fn judge(
     host: &Host<'_>,
     signature: &'static Signature,
     severity: Severity,
-    device: Option<Address>,
+    about: About<'_>,
     remedy: (When, &str),
 ) -> Verdict {
     let log = match &host.snapshot.system.log {
@@ -24,26 +67,38 @@ fn judge(
         Fact::Absent => return could_not_look(PLACE, "there is no log of the kernel here"),
         fact => return not_known(fact, PLACE),
     };
-    let about = |line: &&LogLine| line.name == signature.name && (device.is_none() || line.device == device);
-    let lines: Vec<&LogLine> = log.lines.iter().filter(about).collect();
+    let lines: Vec<&LogLine> =
+        log.lines.iter().filter(|line| line.name == signature.name && about.has(host, line)).collect();
     if lines.is_empty() {
-        return Verdict::Pass(format!("nothing of it in {} since the boot", log.place));
+        return match about {
+            _ if log.whole => Verdict::Pass(format!("nothing of it in {} since the boot", log.place)),
+            // It would have stood in the part that is gone, so that the rest says nothing.
+            About::Boot => could_not_look(
+                log.place,
+                "the beginning of the log, where it would stand, was overwritten or rotated away",
+            ),
+            // It is said whenever a device is used: the log goes back some time, and what is older
+            // has passed, or comes again at the next use.
+            _ => Verdict::Pass(format!("nothing of it in {}, whose beginning is gone", log.place)),
+        };
     }
     Finding {
         severity,
         summary: format!("the kernel's log: {}", signature.title),
-        evidence: lines.into_iter().map(|line| evidence(log, line)).collect(),
+        evidence: lines.into_iter().map(|line| evidence(host, log, line)).collect(),
         consequence: signature.meaning.into(),
         remedy: Remedy::new(remedy.0, remedy.1),
     }
     .into()
 }
 
-fn evidence(log: &Log, line: &LogLine) -> Evidence {
+fn evidence(host: &Host<'_>, log: &Log, line: &LogLine) -> Evidence {
     let time = line.time.map_or_else(String::new, |t| format!("[{:5}.{:06}] ", t / 1_000_000, t % 1_000_000));
     let often =
         if line.count > 1 { format!(" ({} times, this is the last)", line.count) } else { String::new() };
-    Evidence::new(log.place, format!("{time}{}{often}", line.text))
+    let gone = line.device.filter(|device| host.snapshot.device(*device).is_none());
+    let gone = gone.map_or_else(String::new, |device| format!("; nothing has the address {device} now"));
+    Evidence::new(log.place, format!("{time}{}{often}{gone}", line.text))
 }
 
 const fn of(
@@ -58,38 +113,46 @@ const fn of(
     Check { id, title, severity, subject: Subject::Log, after: &[], about, sources, ask }
 }
 
-/// A check of the log: its name, whether it is about `host` or a `device`, how bad it is, what
-/// to do and when that helps, the long text, where it can be read up.
+/// A check of the log: its name, whether it is about the `host` (by what is said at `boot`) or a
+/// `device`, how bad it is, what to do and when that helps, the long text, where it can be read up.
 macro_rules! log {
+    ($name:literal, boot, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
+        log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
+            log!(judge $name, $severity, $when $todo, host, About::Boot)
+        }))
+    };
     ($name:literal, host, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
         log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
-            const SIGNATURE: &Signature = signatures::known($name);
-            judge(host, SIGNATURE, Severity::$severity, None, (When::$when, $todo))
+            log!(judge $name, $severity, $when $todo, host, About::Host)
         }))
     };
     ($name:literal, device, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
-        log!(@ $name, $severity, $about, $sources, Ask::Device(|host, device| {
-            const SIGNATURE: &Signature = signatures::known($name);
-            judge(host, SIGNATURE, Severity::$severity, Some(device.address), (When::$when, $todo))
-        }))
+        log!(@ $name, $severity, $about, $sources, Ask::DeviceOrOthers(
+            |host, device| log!(judge $name, $severity, $when $todo, host, About::Device(device)),
+            |host| log!(judge $name, $severity, $when $todo, host, About::Others),
+        ))
     };
+    (judge $name:literal, $severity:ident, $when:ident $todo:literal, $host:ident, $about:expr) => {{
+        const SIGNATURE: &Signature = signatures::known($name);
+        judge($host, SIGNATURE, Severity::$severity, $about, (When::$when, $todo))
+    }};
     (@ $name:literal, $severity:ident, $about:literal, $sources:expr, $ask:expr) => {
         of(concat!("log-", $name), $name, Severity::$severity, $about, $sources, $ask)
     };
 }
 
 pub(super) const CHECKS: &[Check] = &[
-    log!("dmar-broken", host, Warning, Firmware "Update the firmware, or switch VT-d off and on again in its set-up",
+    log!("dmar-broken", boot, Warning, Firmware "Update the firmware, or switch VT-d off and on again in its set-up",
         "`DMAR: [Firmware Bug]: Your BIOS is broken; DMAR reported at address fed90000 returns all ones!` The DMAR table \
          names an IOMMU whose registers read as ones: VT-d is off although the table is there, or the table is wrong. \
          The kernel uses no IOMMU then, whatever its command line says.",
         &["drivers/iommu/intel/dmar.c, dmar_validate_one_drhd"]),
-    log!("rmrr-broken", host, Note, Firmware "Update the firmware where an update is to be had",
+    log!("rmrr-broken", boot, Note, Firmware "Update the firmware where an update is to be had",
         "`DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [0x…-0x…], contact BIOS vendor for fixes`: \
          the DMAR table demands a fixed mapping for memory that the memory map does not call reserved. Lending works; \
          the device that uses the region may misbehave.",
         &["drivers/iommu/intel/iommu.c, rmrr_sanity_check"]),
-    log!("ivrs-broken", host, Warning, Firmware "Update the firmware",
+    log!("ivrs-broken", boot, Warning, Firmware "Update the firmware",
         "`AMD-Vi: [Firmware Bug]: IVRS invalid checksum` or `AMD-Vi: IVRS table error: …`: the kernel does not trust the \
          table, so AMD's IOMMU stays unused and there are no groups.",
         &["drivers/iommu/amd/init.c, check_ivrs_checksum"]),
@@ -99,23 +162,23 @@ pub(super) const CHECKS: &[Check] = &[
          `Failed to set iommu for container: Operation not permitted` meanwhile. The parameter makes it work at the price \
          that a guest can inject interrupts into the host.",
         &["drivers/vfio/vfio_iommu_type1.c, vfio_iommu_type1_attach_group"]),
-    log!("remapping-off", host, Warning, Firmware "Update the firmware; for AMD see `ivrs_ioapic=` in kernel-parameters.txt",
+    log!("remapping-off", boot, Warning, Firmware "Update the firmware; for AMD see `ivrs_ioapic=` in kernel-parameters.txt",
         "`AMD-Vi: [Firmware Bug]: : No southbridge IOAPIC found`, `AMD-Vi: Disabling interrupt remapping`, `DMAR-IR: Not \
          enabling interrupt remapping` and `DMAR-IR: This system BIOS has enabled interrupt remapping on a chipset that \
          contains an erratum making that feature unstable`: the kernel does without, and VFIO then refuses the devices.",
         &["drivers/iommu/amd/init.c, check_ioapic_information", "drivers/iommu/intel/irq_remapping.c"]),
-    log!("virtualization-off", host, Warning, Firmware "Switch VT-x (Intel) or SVM (AMD) on in the firmware's set-up",
+    log!("virtualization-off", boot, Warning, Firmware "Switch VT-x (Intel) or SVM (AMD) on in the firmware's set-up",
         "`kvm: disabled by bios`, `x86/cpu: VMX (outside TXT) disabled by BIOS`, `SVM disabled (by BIOS) in MSR_VM_CR`: the \
          processor can do it and the firmware forbids it. A full power-off, not only a reboot, may be needed for the \
          setting to hold.",
         &["arch/x86/kernel/cpu/feat_ctl.c, init_ia32_feat_ctl", "arch/x86/kvm/svm/svm.c"]),
-    log!("virtualization-none", host, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
+    log!("virtualization-none", boot, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
         "`kvm: no hardware support`, `VMX not supported by CPU 0`, `SVM not supported by CPU 0`: the kernel does not see \
          virtualization in the processor. Where the firmware switched it off, newer kernels hide it from KVM, so this text \
          comes in that case too. In a virtual machine the host hides it unless nested virtualization is on. Only a \
          processor whose data sheet names neither VT-x nor AMD-V cannot do it at all.",
         &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c", "arch/x86/kernel/cpu/amd.c, init_amd"]),
-    log!("vfio-ids", host, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
+    log!("vfio-ids", boot, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
         "`vfio_pci: invalid id string \"10de-1284\"`: the kernel passed over a word of `vfio-pci.ids=`, so that device stays \
          on its host driver. Four hexadecimal digits, a colon, four more; `lspci -nn` shows them in brackets.",
         &["drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids"]),
@@ -124,7 +187,7 @@ pub(super) const CHECKS: &[Check] = &[
          an IOMMU, and the kernel is tainted from then on. `vfio-noiommu device opened by user` says that a process had \
          it as well: then the device can have written everywhere. Only a reboot clears the taint.",
         &["drivers/vfio/group.c, vfio_group_find_or_alloc and vfio_device_open_file"]),
-    log!("framebuffer-memory-taken", host, Note, Reboot "Give the screen to another card, or expect it to stay dark until the card is released",
+    log!("framebuffer-memory-taken", boot, Note, Reboot "Give the screen to another card, or expect it to stay dark until the card is released",
         "`efifb: cannot reserve video memory at 0xc0000000`: the framebuffer the firmware left lies in memory that \
          something else holds. After a BAR was moved or resized the picture of the boot cannot come back.",
         &["drivers/video/fbdev/efifb.c, efifb_probe"]),
@@ -262,7 +325,7 @@ pub(super) const CHECKS: &[Check] = &[
 mod tests {
     use passthru_formats::Errno;
     use passthru_formats::messages::{self, Program};
-    use passthru_model::Snapshot;
+    use passthru_pci::Class;
 
     use super::super::by_id;
     use super::super::testing::{function, host_with, verdict};
@@ -272,6 +335,10 @@ mod tests {
         let mut host = host_with(|system| system.log = log);
         host.devices = vec![function("01:00.0"), function("02:00.0")];
         host
+    }
+
+    fn whole(lines: Vec<LogLine>) -> Fact<Log> {
+        Fact::Known(Log { place: "/dev/kmsg", whole: true, lines })
     }
 
     fn line(name: &'static str, device: Option<&str>) -> LogLine {
@@ -290,7 +357,7 @@ mod tests {
             let named = messages::texts()
                 .filter(|t| t.name == text.name && t.program == Program::Kernel)
                 .any(|t| t.pattern.contains("{device}"));
-            assert_eq!(matches!(check.ask, Ask::Device(_)), named, "{id}");
+            assert_eq!(matches!(check.ask, Ask::DeviceOrOthers(..)), named, "{id}");
         }
         for signature in signatures::all() {
             for id in signature.ids().filter(|id| id.starts_with("log-")) {
@@ -301,7 +368,7 @@ mod tests {
 
     #[test]
     fn they_fire_for_their_device_and_pass() {
-        let log = |lines| host(Fact::Known(Log { place: "/dev/kmsg", lines }));
+        let log = |lines| host(whole(lines));
         let first = log(vec![line("bar-taken", Some("01:00.0")), line("memlock", None)]);
         assert_eq!(verdict(&first, "log-bar-taken"), "the kernel's log: something else holds the BAR");
         assert_eq!(
@@ -319,9 +386,85 @@ mod tests {
     }
 
     #[test]
+    fn of_a_log_without_its_beginning_what_is_said_at_boot_is_not_known() {
+        let rest = |lines| host(Fact::Known(Log { place: "/dev/kmsg", whole: false, lines }));
+        let nothing = rest(Vec::new());
+        for id in ["log-remapping-off", "log-dmar-broken", "log-virtualization-off", "log-vfio-ids"] {
+            assert_eq!(verdict(&nothing, id), "could not look at /dev/kmsg", "{id}");
+        }
+        for id in ["log-memlock", "log-bar-taken", "log-no-remapping"] {
+            assert_eq!(verdict(&nothing, id), "pass", "{id}");
+        }
+        // What is there is there.
+        assert_eq!(
+            verdict(&rest(vec![line("remapping-off", None)]), "log-remapping-off"),
+            "the kernel's log: interrupt remapping was switched off at boot"
+        );
+    }
+
+    /// Whom a check tells of, with the evidence, where these devices are named.
+    fn told(host: &Snapshot, id: &str, named: Option<&[Address]>) -> Vec<(Option<String>, String)> {
+        let (uses, records) = (crate::uses::Uses::of(host), passthru_model::Records::default());
+        let host = Host { snapshot: host, uses: &uses, records: &records };
+        let all = super::super::run(&host, named);
+        let of = all.iter().filter(|one| one.id == id);
+        of.flat_map(|one| one.verdict.findings().iter().map(move |finding| (one, finding)))
+            .map(|(one, finding)| {
+                (one.device.map(|device| device.short()), finding.evidence[0].value.clone())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn lines_of_devices_that_are_gone_are_told_of_too() {
+        let mut host = host(whole(vec![
+            line("header-gone", Some("05:00.0")),
+            line("nvidia-in-use", None),
+            line("dma-fault", Some("01:00.1")),
+            line("dma-fault", Some("07:00.0")),
+            line("power-refused", Some("00:01.0")),
+        ]));
+        let mut bridge = function("00:01.0");
+        bridge.class = Fact::Known(Class::new(0x06_0400));
+        for device in &mut host.devices {
+            device.class = Fact::Known(Class::new(0x03_0000));
+        }
+        host.devices[0].parent = Some(bridge.address);
+        host.devices.insert(0, bridge);
+        let said = "[    5.690800] the text (3 times, this is the last)";
+        let gone = |address: &str| format!("{said}; nothing has the address 0000:{address} now");
+        let one = |device: &str, text: &str| (Some(device.to_owned()), text.to_owned());
+
+        assert_eq!(told(&host, "log-header-gone", None), [(None, gone("05:00.0"))]);
+        assert_eq!(told(&host, "log-nvidia-in-use", None), [(None, said.to_owned())]);
+        // A function that nobody has sends for its slot.
+        assert_eq!(
+            told(&host, "log-dma-fault", None),
+            [one("01:00.0", &gone("01:00.1")), (None, gone("07:00.0"))]
+        );
+        assert_eq!(told(&host, "log-power-refused", None), [one("01:00.0", said)]);
+
+        let (lent, other) = (host.devices[1].address, host.devices[2].address);
+        assert_eq!(told(&host, "log-header-gone", Some(&[lent])), []);
+        assert_eq!(told(&host, "log-dma-fault", Some(&[lent])), [one("01:00.0", &gone("01:00.1"))]);
+        assert_eq!(told(&host, "log-power-refused", Some(&[lent])), [one("01:00.0", said)]);
+        assert_eq!(told(&host, "log-power-refused", Some(&[other])), []);
+    }
+
+    #[test]
+    fn a_circle_of_bridges_ends() {
+        let mut host = host(whole(vec![line("power-refused", Some("02:00.0"))]));
+        host.devices[0].parent = Some(host.devices[0].address);
+        assert_eq!(verdict(&host, "log-power-refused"), "pass");
+    }
+
+    #[test]
     fn evidence_says_when_and_how_often() {
-        let log = Log { place: "/dev/kmsg", lines: Vec::new() };
-        let shown = evidence(&log, &line("memlock", None));
+        let (snapshot, records) = (host(Fact::NotRead), passthru_model::Records::default());
+        let uses = crate::uses::Uses::of(&snapshot);
+        let host = Host { snapshot: &snapshot, uses: &uses, records: &records };
+        let log = Log { place: "/dev/kmsg", ..Log::default() };
+        let shown = evidence(&host, &log, &line("memlock", None));
         assert_eq!(shown.value, "[    5.690800] the text (3 times, this is the last)");
     }
 }
