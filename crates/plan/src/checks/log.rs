@@ -101,6 +101,40 @@ fn evidence(host: &Host<'_>, log: &Log, line: &LogLine) -> Evidence {
     Evidence::new(log.place, format!("{time}{}{often}{gone}", line.text))
 }
 
+/// Texts about a state of the host or a device at which other checks look themselves, and which
+/// these are. Not here is what happened to a device and may happen again whatever it looks like
+/// now (a reset without an answer, a DMA fault), and what those checks see only for the one who
+/// asks them (the limit of locked memory).
+const STATES: &[(&str, &[&str])] = &[
+    ("log-dmar-broken", &["iommu-firmware", "iommu-kernel"]),
+    ("log-ivrs-broken", &["iommu-firmware", "iommu-kernel"]),
+    ("log-no-remapping", &["interrupt-remapping"]),
+    ("log-remapping-off", &["interrupt-remapping"]),
+    ("log-virtualization-off", &["cpu-virtualization", "kvm"]),
+    ("log-virtualization-none", &["cpu-virtualization", "kvm"]),
+    ("log-bar-taken", &["boot-framebuffer"]),
+    ("log-power-inaccessible", &["power-state"]),
+    ("log-power-refused", &["power-state"]),
+    ("log-header-gone", &["power-state"]),
+    ("log-intx-shared", &["shared-interrupt"]),
+];
+
+/// Makes notes of what a check of the log found, where every check that looks at the state
+/// itself has passed since.
+pub(super) fn settle(id: &str, findings: &mut [Finding], passed: impl Fn(&'static str) -> bool) {
+    let Some((_, causes)) = STATES.iter().find(|(of, _)| *of == id) else { return };
+    if !causes.iter().all(|cause| passed(cause)) {
+        return;
+    }
+    for finding in findings {
+        finding.severity = Severity::Note;
+        finding.consequence.push_str(&format!(
+            " That is past: what looks at it now ({}) finds nothing wrong.",
+            causes.join(", ")
+        ));
+    }
+}
+
 const fn of(
     id: &'static str,
     name: &'static str,
@@ -449,6 +483,45 @@ mod tests {
         assert_eq!(told(&host, "log-dma-fault", Some(&[lent])), [one("01:00.0", &gone("01:00.1"))]);
         assert_eq!(told(&host, "log-power-refused", Some(&[lent])), [one("01:00.0", said)]);
         assert_eq!(told(&host, "log-power-refused", Some(&[other])), []);
+    }
+
+    #[test]
+    fn what_is_past_is_a_note() {
+        let found = |cause: Verdict| {
+            let host =
+                host(whole(vec![line("remapping-off", None), line("interrupt-fault", Some("01:00.0"))]));
+            let (uses, records) = (crate::uses::Uses::of(&host), passthru_model::Records::default());
+            let host = Host { snapshot: &host, uses: &uses, records: &records };
+            let mut judging = super::super::Judging::default();
+            judging.judge(by_id("interrupt-remapping").unwrap(), None, || cause);
+            for id in ["log-remapping-off", "log-interrupt-fault"] {
+                match by_id(id).unwrap().ask {
+                    Ask::Host(ask) => judging.judge(by_id(id).unwrap(), None, || ask(&host)),
+                    Ask::DeviceOrOthers(ask, _) => {
+                        let device = &host.snapshot.devices[0];
+                        judging.judge(by_id(id).unwrap(), Some(device.address), || ask(&host, device));
+                    }
+                    _ => unreachable!(),
+                }
+            }
+            let severities = judging.judged[1..].iter().flat_map(|one| one.verdict.findings());
+            severities.map(|finding| finding.severity).collect::<Vec<_>>()
+        };
+        // An interrupt that was blocked is none of a state.
+        assert_eq!(found(Verdict::Pass(String::new())), [Severity::Note, Severity::Warning]);
+        assert_eq!(found(could_not_look("/x", "why")), [Severity::Warning; 2]);
+        assert_eq!(found(Verdict::NotApplicable(String::new())), [Severity::Warning; 2]);
+    }
+
+    #[test]
+    fn states_are_looked_at_before() {
+        let place = |id: &str| super::super::all().position(|check| check.id == id);
+        for (id, causes) in STATES {
+            for cause in *causes {
+                let (log, cause) = (place(id).unwrap(), place(cause).unwrap_or_else(|| panic!("{cause}")));
+                assert!(cause < log, "{id}");
+            }
+        }
     }
 
     #[test]

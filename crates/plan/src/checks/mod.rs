@@ -284,7 +284,12 @@ impl Judging {
             Judged { verdict: Verdict::After(first), .. } => Some(*first),
             _ => None,
         });
-        self.push(check, device, before.map_or_else(ask, Verdict::After));
+        let mut verdict = before.map_or_else(ask, Verdict::After);
+        if let Verdict::Found(findings) = &mut verdict {
+            let passed = |id| matches!(self.said(id, device), Some(Judged { verdict: Verdict::Pass(_), .. }));
+            log::settle(check.id, findings, passed);
+        }
+        self.push(check, device, verdict);
     }
 
     /// Asks about what belongs to no device.
