@@ -198,7 +198,8 @@ pub(super) const CHECKS: &[Check] = &[
         &["drivers/vfio/vfio_iommu_type1.c, vfio_iommu_type1_attach_group"]),
     log!("remapping-off", boot, Warning, Firmware "Update the firmware; for AMD see `ivrs_ioapic=` in kernel-parameters.txt",
         "`AMD-Vi: [Firmware Bug]: : No southbridge IOAPIC found`, `AMD-Vi: Disabling interrupt remapping`, `DMAR-IR: Not \
-         enabling interrupt remapping` and `DMAR-IR: This system BIOS has enabled interrupt remapping on a chipset that \
+         enabling interrupt remapping`, `DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.` \
+         (by itself where a unit cannot do it at all) and `DMAR-IR: This system BIOS has enabled interrupt remapping on a chipset that \
          contains an erratum making that feature unstable`: the kernel does without, and VFIO then refuses the devices.",
         &["drivers/iommu/amd/init.c, check_ioapic_information", "drivers/iommu/intel/irq_remapping.c"]),
     log!("virtualization-off", boot, Warning, Firmware "Switch VT-x (Intel) or SVM (AMD) on in the firmware's set-up",
