@@ -7,7 +7,7 @@ use super::words::{
 use super::{Redactor, glob};
 use crate::apparmor;
 use crate::messages::{self, Program};
-use crate::{cmdline, kmsg, virconf};
+use crate::{audit, cmdline, kmsg, virconf};
 
 /// The largest file that is kept as it is.
 const KEPT: usize = 64 << 10;
@@ -128,6 +128,19 @@ impl Redactor {
                     let number = record.number.unwrap_or(1);
                     out.push_str(&format!("{},{number},{time},-;", record.level.unwrap_or(4)));
                 }
+                out.push_str(&hit.anonymous);
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    /// The refusals with a known text, the text only; and whether the log begins with the boot.
+    pub(super) fn audit_log(log: &[u8]) -> String {
+        let (log, begins) = audit::last_boot(log);
+        let mut out = String::from(if begins { "type=SYSTEM_BOOT\n" } else { "" });
+        for refusal in audit::refusals(log) {
+            for hit in messages::scan(&refusal, &[Program::Kernel]) {
                 out.push_str(&hit.anonymous);
                 out.push('\n');
             }

@@ -12,6 +12,9 @@ use crate::signatures::{self, Signature};
 /// What is asked when nothing else is known of the log.
 const PLACE: &str = "/dev/kmsg";
 
+/// Where auditd writes.
+const AUDIT: &str = "/var/log/audit/audit.log";
+
 /// What a check of the log is asked about.
 #[derive(Clone, Copy)]
 enum About<'a> {
@@ -19,6 +22,8 @@ enum About<'a> {
     Boot,
     /// The host, by what is said at any time.
     Host,
+    /// The host, by what security modules refuse: where auditd runs, that is in its log.
+    Refusal,
     /// A device.
     Device(&'a Device),
     /// What is said of devices and belongs to none that is asked about: one that is gone, or
@@ -29,7 +34,7 @@ enum About<'a> {
 impl About<'_> {
     fn has(self, host: &Host<'_>, line: &LogLine) -> bool {
         match self {
-            Self::Boot | Self::Host => true,
+            Self::Boot | Self::Host | Self::Refusal => true,
             Self::Device(device) => concerns(host.snapshot, device, line),
             Self::Others => {
                 let mut asked = host.snapshot.devices.iter().filter(|device| might_be_lent(device));
@@ -62,34 +67,56 @@ fn judge(
     about: About<'_>,
     remedy: (When, &str),
 ) -> Verdict {
-    let log = match &host.snapshot.system.log {
-        Fact::Known(log) => log,
-        Fact::Absent => return could_not_look(PLACE, "there is no log of the kernel here"),
-        fact => return not_known(fact, PLACE),
+    let system = &host.snapshot.system;
+    let kernel = match &system.log {
+        Fact::Known(log) => Ok(log),
+        Fact::Absent => Err(could_not_look(PLACE, "there is no log of the kernel here")),
+        fact => Err(not_known(fact, PLACE)),
     };
-    let lines: Vec<&LogLine> =
-        log.lines.iter().filter(|line| line.name == signature.name && about.has(host, line)).collect();
-    if lines.is_empty() {
-        return match about {
-            _ if log.whole => Verdict::Pass(format!("nothing of it in {} since the boot", log.place)),
-            // It would have stood in the part that is gone, so that the rest says nothing.
-            About::Boot => could_not_look(
-                log.place,
-                "the beginning of the log, where it would stand, was overwritten or rotated away",
-            ),
-            // It is said whenever a device is used: the log goes back some time, and what is older
-            // has passed, or comes again at the next use.
-            _ => Verdict::Pass(format!("nothing of it in {}, whose beginning is gone", log.place)),
+    let audit = match (about, &system.audit) {
+        (About::Refusal, Fact::Known(log)) => Ok(Some(log)),
+        (About::Refusal, fact @ (Fact::Unreadable(_) | Fact::Malformed(_))) => Err(not_known(fact, AUDIT)),
+        _ => Ok(None),
+    };
+    let logs = kernel.iter().copied().chain(audit.iter().copied().flatten());
+    let wanted = |line: &&LogLine| line.name == signature.name && about.has(host, line);
+    let found: Vec<Evidence> =
+        logs.flat_map(|log| log.lines.iter().filter(wanted).map(|line| evidence(host, log, line))).collect();
+    if found.is_empty() {
+        return match (kernel, audit) {
+            (Err(blind), _) | (_, Err(blind)) => blind,
+            (Ok(log), Ok(audit)) => nothing(about, log, audit),
         };
     }
+    let from =
+        if found.iter().all(|seen| seen.place == AUDIT) { "the audit log" } else { "the kernel's log" };
     Finding {
         severity,
-        summary: format!("the kernel's log: {}", signature.title),
-        evidence: lines.into_iter().map(|line| evidence(host, log, line)).collect(),
+        summary: format!("{from}: {}", signature.title),
+        evidence: found,
         consequence: signature.meaning.into(),
         remedy: Remedy::new(remedy.0, remedy.1),
     }
     .into()
+}
+
+/// What it means that nothing is there.
+fn nothing(about: About<'_>, log: &Log, audit: Option<&Log>) -> Verdict {
+    let places =
+        audit.map_or_else(|| log.place.to_owned(), |audit| format!("{} and {}", log.place, audit.place));
+    match about {
+        _ if log.whole && audit.is_none_or(|audit| audit.whole) => {
+            Verdict::Pass(format!("nothing of it in {places} since the boot"))
+        }
+        // It would have stood in the part that is gone, so that the rest says nothing.
+        About::Boot => could_not_look(
+            log.place,
+            "the beginning of the log, where it would stand, was overwritten or rotated away",
+        ),
+        // It is said whenever a device is used: the log goes back some time, and what is older
+        // has passed, or comes again at the next use.
+        _ => Verdict::Pass(format!("nothing of it in what is left of {places}: the beginning is gone")),
+    }
 }
 
 fn evidence(host: &Host<'_>, log: &Log, line: &LogLine) -> Evidence {
@@ -147,8 +174,8 @@ const fn of(
     Check { id, title, severity, subject: Subject::Log, after: &[], about, sources, ask }
 }
 
-/// A check of the log: its name, whether it is about the `host` (by what is said at `boot`) or a
-/// `device`, how bad it is, what to do and when that helps, the long text, where it can be read up.
+/// A check of the log: its name, whether it is about the `host` (by what is said at `boot`, or is
+/// a `refusal`) or a `device`, how bad it is, what to do and when that helps, the long text, where it can be read up.
 macro_rules! log {
     ($name:literal, boot, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
         log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
@@ -158,6 +185,11 @@ macro_rules! log {
     ($name:literal, host, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
         log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
             log!(judge $name, $severity, $when $todo, host, About::Host)
+        }))
+    };
+    ($name:literal, refusal, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
+        log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
+            log!(judge $name, $severity, $when $todo, host, About::Refusal)
         }))
     };
     ($name:literal, device, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
@@ -345,15 +377,16 @@ pub(super) const CHECKS: &[Check] = &[
         "`Lockdown: setpci: direct PCI access is restricted; see man kernel_lockdown.7`: Secure Boot is on, and a program \
          wanted what it forbids. VFIO works under lockdown; setpci, unsigned modules and /dev/mem do not.",
         &["security/lockdown/lockdown.c", "kernel_lockdown(7)"]),
-    log!("apparmor-denied", host, Warning, Now "Allow the file in /etc/apparmor.d/local/abstractions/libvirt-qemu, then start the machine again",
+    log!("apparmor-denied", refusal, Warning, Now "Allow the file in /etc/apparmor.d/local/abstractions/libvirt-qemu, then start the machine again",
         "`apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-UUID\" name=\"/dev/vfio/13\"`: libvirt writes a profile for each \
          machine from what stands in its XML. What is given by qemu:commandline, or by a path it does not see (a ROM file \
-         in a home directory), is not in it.",
-        &["security/apparmor/audit.c, audit_pre", "libvirt, src/security/virt-aa-helper.c"]),
-    log!("selinux-denied", host, Warning, Now "Let `ausearch -m avc -ts boot | audit2why` say which label or boolean it is",
+         in a home directory), is not in it. Where auditd runs, it stands in /var/log/audit/audit.log.",
+        &["security/apparmor/audit.c, audit_pre", "auditd(8)", "libvirt, src/security/virt-aa-helper.c"]),
+    log!("selinux-denied", refusal, Warning, Now "Let `ausearch -m avc -ts boot | audit2why` say which label or boolean it is",
         "`avc:  denied  { read write } for … tcontext=…:vfio_device_t:s0 tclass=chr_file`: a virtual machine of libvirt's \
-         (svirt_t) was refused something. Labels are put right by restorecon, switches are the booleans virt_*.",
-        &["security/selinux/avc.c", "getsebool(8)"]),
+         (svirt_t) was refused something. Labels are put right by restorecon, switches are the booleans virt_*. Where \
+         auditd runs, it stands in /var/log/audit/audit.log.",
+        &["security/selinux/avc.c", "auditd(8)", "getsebool(8)"]),
 ];
 
 #[cfg(test)]
@@ -484,6 +517,29 @@ mod tests {
         assert_eq!(told(&host, "log-dma-fault", Some(&[lent])), [one("01:00.0", &gone("01:00.1"))]);
         assert_eq!(told(&host, "log-power-refused", Some(&[lent])), [one("01:00.0", said)]);
         assert_eq!(told(&host, "log-power-refused", Some(&[other])), []);
+    }
+
+    #[test]
+    fn refusals_are_auditds_where_it_runs() {
+        let with = |audit: Fact<Log>| {
+            let mut host = host(whole(Vec::new()));
+            host.system.audit = audit;
+            verdict(&host, "log-selinux-denied")
+        };
+        let kept = |lines| Fact::Known(Log { place: AUDIT, whole: true, lines });
+        assert_eq!(with(Fact::Absent), "pass");
+        assert_eq!(with(kept(Vec::new())), "pass");
+        assert_eq!(with(Fact::Unreadable(Errno::EACCES)), "could not look at /var/log/audit/audit.log");
+        let refused = kept(vec![line("selinux-denied", None)]);
+        let said = "the audit log: SELinux forbade it";
+        assert_eq!(with(refused.clone()), said);
+        // Others do not go there.
+        let mut host = host(Fact::Unreadable(Errno::EPERM));
+        host.system.audit = refused;
+        assert_eq!(verdict(&host, "log-selinux-denied"), said);
+        host.system.log = whole(Vec::new());
+        host.system.audit = Fact::Unreadable(Errno::EACCES);
+        assert_eq!(verdict(&host, "log-memlock"), "pass");
     }
 
     #[test]
