@@ -78,7 +78,7 @@ fn told(host: &Snapshot, id: &str, named: Option<&[Address]>) -> Vec<(Option<Str
     let all = super::super::run(&host, named);
     let of = all.iter().filter(|one| one.id == id);
     of.flat_map(|one| one.verdict.findings().iter().map(move |finding| (one, finding)))
-        .map(|(one, finding)| (one.device.map(|device| device.short()), finding.evidence[0].value.clone()))
+        .map(|(one, finding)| (one.device.map(Address::short), finding.evidence[0].value.clone()))
         .collect()
 }
 
