@@ -45,15 +45,17 @@ impl About<'_> {
 }
 
 /// Whether a line matters to a device: it names the device, a bridge above it (whose sleep is
-/// the device's, and under whose number conventional devices send), or a function that no
-/// device has where this one's requests can seem to come from: of its own slot, or the first of
-/// its bus (PCIe-to-PCI bridges). Its companions are asked about themselves.
+/// the device's, and under whose number conventional devices send), or, where the IOMMU stopped
+/// a request, a function that no device has and this one's requests can seem to come from: of its
+/// own slot, or the first of its bus (PCIe-to-PCI bridges). Its companions are asked about
+/// themselves.
 fn concerns(snapshot: &Snapshot, device: &Device, line: &LogLine) -> bool {
     let Some(named) = line.device else { return false };
     let (at, bus) = (device.address, |address: Address| (address.domain(), address.bus()));
     if snapshot.device(named).is_none() {
         let first = (named.device(), named.function()) == (0, 0);
-        return named.slot() == at.slot() || (first && bus(named) == bus(at));
+        return matches!(line.name, "dma-fault" | "interrupt-fault")
+            && (named.slot() == at.slot() || (first && bus(named) == bus(at)));
     }
     let up = |address: &Address| snapshot.device(*address).and_then(|device| device.parent);
     // There are 256 buses at most, and what is pasted may lead round in a circle.
@@ -130,8 +132,9 @@ fn evidence(host: &Host<'_>, log: &Log, line: &LogLine) -> Evidence {
 
 /// Texts about a state of the host or a device at which other checks look themselves, and which
 /// these are. Not here is what happened to a device and may happen again whatever it looks like
-/// now (a reset without an answer, a DMA fault), and what those checks see only for the one who
-/// asks them (the limit of locked memory).
+/// now (a reset without an answer, a DMA fault), a state that looks like one of health (a device
+/// that refuses to wake is in D3hot, as one that sleeps), and what those checks see only for the
+/// one who asks them (the limit of locked memory).
 const STATES: &[(&str, &[&str])] = &[
     ("log-dmar-broken", &["iommu-firmware", "iommu-kernel"]),
     ("log-ivrs-broken", &["iommu-firmware", "iommu-kernel"]),
@@ -141,7 +144,6 @@ const STATES: &[(&str, &[&str])] = &[
     ("log-virtualization-none", &["cpu-virtualization", "kvm"]),
     ("log-bar-taken", &["boot-framebuffer"]),
     ("log-power-inaccessible", &["power-state"]),
-    ("log-power-refused", &["power-state"]),
     ("log-header-gone", &["power-state"]),
     ("log-intx-shared", &["shared-interrupt"]),
 ];

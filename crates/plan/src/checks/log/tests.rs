@@ -88,6 +88,7 @@ fn lines_of_devices_that_are_gone_are_told_of_too() {
         line("header-gone", Some("05:00.0")),
         line("nvidia-in-use", None),
         line("dma-fault", Some("01:00.1")),
+        line("power-inaccessible", Some("01:00.1")),
         line("dma-fault", Some("07:00.0")),
         line("power-refused", Some("00:01.0")),
     ]));
@@ -109,6 +110,8 @@ fn lines_of_devices_that_are_gone_are_told_of_too() {
         told(&host, "log-dma-fault", None),
         [one("01:00.0", &gone("01:00.1")), (None, gone("07:00.0"))]
     );
+    // One that does not wake and is gone is not there, whatever is beside it.
+    assert_eq!(told(&host, "log-power-inaccessible", None), [(None, gone("01:00.1"))]);
     assert_eq!(told(&host, "log-power-refused", None), [one("01:00.0", said)]);
 
     let (lent, other) = (host.devices[1].address, host.devices[2].address);
