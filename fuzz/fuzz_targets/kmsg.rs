@@ -3,13 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use passthru_formats::kmsg;
 use passthru_formats::messages::{self, Program};
+use passthru_formats::{audit, kmsg};
 
 const ALL: &[Program] = &[Program::Kernel, Program::Qemu, Program::Libvirt, Program::Tool];
 
 fuzz_target!(|data: &[u8]| {
-    assert!(data.ends_with(kmsg::last_boot(data)));
+    assert!(data.ends_with(kmsg::last_boot(data)) && data.ends_with(audit::last_boot(data).0));
+    let _ = kmsg::has_beginning(data);
     for record in kmsg::parse(data) {
         assert!(!record.text.is_empty() && !record.text.contains(char::is_control), "{record:?}");
         for hit in messages::scan(&record.text, ALL) {

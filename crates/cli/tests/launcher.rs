@@ -171,7 +171,7 @@ fn what_it_says_is_kept() {
     assert_eq!(end(running), End::Code(1));
     let tail = tee.tail();
     assert_eq!(tail, format!("{text}\n"));
-    let found = passthru_plan::explain::reasons(&tail, "", &[]);
+    let found = passthru_plan::explain::reasons(&tail, &[], &[]);
     assert_eq!(found.last().unwrap().signature.id, "companions");
 
     // Of very much, the end.

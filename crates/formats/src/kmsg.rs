@@ -17,6 +17,8 @@ pub struct Record<'a> {
     /// From 0, emergency, to 7, debugging (`include/linux/kern_levels.h`); `None` where it
     /// is not said.
     pub level: Option<u8>,
+    /// Its number since the boot, from 0; `None` where the form has none (all but `/dev/kmsg`).
+    pub number: Option<u64>,
     /// The message in one line, without control characters.
     pub text: Cow<'a, str>,
 }
@@ -36,14 +38,31 @@ pub fn parse(log: &[u8]) -> impl Iterator<Item = Record<'_>> {
     })
 }
 
+/// What a kernel says first, or nearly so, at each boot (`init/main.c`, `start_kernel`).
+const FIRST: &str = "Linux version ";
+
 /// The part of a log file that is about the last boot in it: from its last `Linux version`
 /// on, which is the first thing a kernel says; all of it where there is none.
 #[must_use]
 pub fn last_boot(log: &[u8]) -> &[u8] {
-    let mark = b"Linux version ";
-    let Some(at) = memchr::memmem::rfind(log, mark) else { return log };
-    let start = memchr::memrchr(b'\n', &log[..at]).map_or(0, |newline| newline + 1);
-    &log[start..]
+    let mut before = log.len();
+    while let Some(at) = memchr::memmem::rfind(&log[..before], FIRST.as_bytes()) {
+        let start = memchr::memrchr(b'\n', &log[..at]).map_or(0, |newline| newline + 1);
+        // Others may say it as well, with their name before it.
+        if parse(&log[start..]).next().is_some_and(|record| record.text.starts_with(FIRST)) {
+            return &log[start..];
+        }
+        before = start;
+    }
+    log
+}
+
+/// Whether a log has the beginning of the boot it is about. The kernel's buffer is a ring, whose
+/// oldest records are overwritten, and a daemon's files are rotated.
+#[must_use]
+pub fn has_beginning(log: &[u8]) -> bool {
+    let first = parse(last_boot(log)).next();
+    first.is_some_and(|record| record.number == Some(0) || record.text.starts_with(FIRST))
 }
 
 /// `6,339,5140900,-;text`: facility and level, number, microseconds, flags, and what later
@@ -53,11 +72,11 @@ fn record(line: &[u8]) -> Option<Record<'_>> {
     let head = std::str::from_utf8(&line[..semicolon]).ok()?;
     let mut fields = head.split(',');
     let priority: u32 = number(fields.next()?)?;
-    let _number: u64 = number(fields.next()?)?;
+    let sequence: u64 = number(fields.next()?)?;
     let time: u64 = number(fields.next()?)?;
     fields.next()?;
     let text = unescape(&line[semicolon + 1..]);
-    Some(Record { time: Some(time), level: Some((priority & 7) as u8), text })
+    Some(Record { time: Some(time), level: Some((priority & 7) as u8), number: Some(sequence), text })
 }
 
 /// `<6>[   12.345678][ T123] text`, `kern  :info  : [   12.345678] text`,
@@ -98,7 +117,7 @@ fn printed(line: &[u8]) -> Option<Record<'_>> {
         }
         rest = &inside[end + 1..];
     }
-    Some(Record { time, level, text: unescape(rest.trim_ascii_start()) })
+    Some(Record { time, level, number: None, text: unescape(rest.trim_ascii_start()) })
 }
 
 /// As `dmesg --decode` writes them (util-linux, `sys-utils/dmesg.c`).
@@ -214,6 +233,28 @@ mod tests {
         let log = b"x\nNov 1 h kernel: [ 0.000000] Linux version 6.1\na\nNov 2 h kernel: [ 0.000000] Linux version 6.2\nb\n";
         assert_eq!(last_boot(log), b"Nov 2 h kernel: [ 0.000000] Linux version 6.2\nb\n");
         assert_eq!(last_boot(b"a\nb"), b"a\nb");
+        let quoted = b"6,0,0,-;Linux version 6.1\n6,9,9,-;boot says Linux version 5\n";
+        assert_eq!(last_boot(quoted), quoted);
+    }
+
+    #[test]
+    fn a_log_without_its_beginning() {
+        for whole in [
+            "6,0,0,-;microcode: updated early\n6,1,0,-;Linux version 6.1\n",
+            "6,0,0,-;anything\n6,1,0,-;more\n",
+            "end of the boot before\n[    0.000000] Linux version 6.1\n",
+            "Nov 2 h kernel: [ 0.000000] Linux version 6.2\n",
+        ] {
+            assert!(has_beginning(whole.as_bytes()), "{whole}");
+        }
+        for rest in [
+            "",
+            "6,812,5140900,-;eth0: link is up\n",
+            "[   12.345678] eth0: link is up\n",
+            "6,7,1,-;a Linux version 6\n",
+        ] {
+            assert!(!has_beginning(rest.as_bytes()), "{rest}");
+        }
     }
 
     proptest! {

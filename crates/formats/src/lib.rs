@@ -19,6 +19,7 @@
 //! | [`config_space`] | `…/config`: header, capabilities, their registers |
 //! | [`pci_ids`] | names of vendors, devices and classes; lspci's wording |
 //! | [`apparmor`] | which of libvirt's profiles are loaded |
+//! | [`audit`] | what security modules refused, in the log of auditd |
 //! | [`kmsg`] | the kernel's log in its several forms |
 //! | [`meminfo`] | `/proc/meminfo`, limits and capabilities of a process |
 //! | [`messages`] | what QEMU, libvirt, the kernel say when something is wrong |
@@ -43,6 +44,7 @@
 
 pub mod acpi;
 pub mod apparmor;
+pub mod audit;
 pub mod capture;
 pub mod cmdline;
 pub mod config_space;

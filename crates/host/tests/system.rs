@@ -166,3 +166,20 @@ fn update_initramfs_is_dracuts_where_initramfs_tools_is_not() {
     assert_eq!(system(&both).tools, [Tool::UpdateInitramfs, Tool::Dracut]);
     assert_eq!(system(&both[1..2]).tools, [Tool::UpdateInitramfs]);
 }
+
+#[test]
+fn refusals_are_read_where_auditd_runs() {
+    const LOG: &[u8] =
+        b"type=AVC msg=audit(1616.1:2): apparmor=\"DENIED\" operation=\"open\" name=\"/dev/vfio/1\"\n\
+        type=SYSTEM_BOOT msg=audit(1617.1:9): pid=622\n\
+        type=AVC msg=audit(1617.3:11): apparmor=\"DENIED\" operation=\"open\" name=\"/dev/vfio/2\"\n\
+        type=AVC msg=audit(1617.4:12): apparmor=\"DENIED\" operation=\"open\" name=\"/dev/vfio/3\"\n";
+    let log = ("var/log/audit/audit.log", LOG);
+    assert_eq!(system(&[log]).audit, Fact::Absent, "nobody writes there now");
+    let system_with = system(&[log, ("run/auditd.pid", b"812\n")]);
+    let audit = system_with.audit.known().unwrap();
+    assert!(audit.whole);
+    let said: Vec<_> = audit.lines.iter().map(|line| (line.name, line.count, line.text.as_str())).collect();
+    assert_eq!(said, [("apparmor-denied", 2, "apparmor=\"DENIED\" operation=\"open\" name=\"/dev/vfio/3\"")]);
+    assert!(matches!(system(&[("run/auditd.pid", b"812\n")]).audit, Fact::Unreadable(_)));
+}

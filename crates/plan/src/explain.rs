@@ -143,19 +143,20 @@ pub fn causes<'a>(one: &Recognised, snapshot: &Snapshot, judged: &'a [Judged]) -
 }
 
 /// Why a virtual machine failed: what is known in its program's error output and in the kernel's
-/// log of that time, each once, the likeliest reason last. The kernel's word stands after the
+/// log of that time (in parts, that which tells of the end first), each once, the likeliest reason
+/// last. The kernel's word stands after the
 /// program's, which mostly only passes on an error number, unless it is a mere note; of the
 /// kernel's only what names one of the devices or none. What names none may be about anything
 /// on the host: it stands after the program's only where the two have a cause in common.
 #[must_use]
-pub fn reasons(program: &str, kernel: &str, devices: &[Address]) -> Vec<Recognised> {
+pub fn reasons(program: &str, kernel: &[&str], devices: &[Address]) -> Vec<Recognised> {
     let ours = |one: &Recognised| {
         one.device.is_none_or(|device| devices.contains(&device)) && !is_of_libvirts_machine(one)
     };
     // The first error is the cause of the ones after it.
-    let (said, logged) = (recognise(program), recognise(kernel));
+    let (said, logged) = (recognise(program), kernel.iter().flat_map(|part| recognise(part)));
     let may_cause: Vec<&str> = said.iter().flat_map(|one| one.signature.ids()).collect();
-    let by_kernel = logged.into_iter().filter(|one| one.program == Program::Kernel && ours(one));
+    let by_kernel = logged.filter(|one| one.program == Program::Kernel && ours(one));
     let mut all: Vec<Recognised> = Vec::new();
     for one in by_kernel.chain(said) {
         if !all.iter().any(|had| had.signature == one.signature) {
@@ -199,7 +200,7 @@ mod tests {
 
     fn names(program: &str, kernel: &str) -> Vec<&'static str> {
         let lent = ["01:00.0".parse().unwrap()];
-        reasons(program, kernel, &lent).iter().map(|one| one.signature.name).collect()
+        reasons(program, &[kernel], &lent).iter().map(|one| one.signature.name).collect()
     }
 
     #[test]
@@ -218,6 +219,19 @@ mod tests {
         let two = "vfio 0000:01:00.0: group 1 is not viable\nqemu: Could not open '/dev/vfio/1': Permission denied\n";
         assert_eq!(names(&format!("{two}{two}"), ""), ["node-denied", "group-not-viable"]);
         assert_eq!(names("", ""), [""; 0]);
+    }
+
+    #[test]
+    fn the_kernels_last_words_come_before_what_it_said_earlier() {
+        let lent = ["01:00.0".parse().unwrap()];
+        let early = "vfio-pci 0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n";
+        let late = "vfio-pci 0000:01:00.0: not ready 65535ms after FLR; giving up\n";
+        let order = |kernel: &[&str]| {
+            reasons("", kernel, &lent).iter().map(|one| one.signature.name).collect::<Vec<_>>()
+        };
+        assert_eq!(order(&[late, early]), ["bar-taken", "reset-no-answer"]);
+        // Of one moment the first is the cause.
+        assert_eq!(order(&[&format!("{early}{late}")]), ["reset-no-answer", "bar-taken"]);
     }
 
     #[test]

@@ -127,11 +127,6 @@ pub(super) const TEXTS: &[Text] = &[
         "No interrupt remapping support, disallowing device assignment. Re-enble with \"allow_unsafe_assigned_interrupts=1\" module option.",
         "virt/kvm/iommu.c, before 4.12",
     ),
-    of(
-        "no-remapping",
-        "DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.",
-        "drivers/iommu/intel/irq_remapping.c",
-    ),
     of("remapping-off", "AMD-Vi: Disabling interrupt remapping", "drivers/iommu/amd/init.c"),
     of(
         "remapping-off",
@@ -143,6 +138,21 @@ pub(super) const TEXTS: &[Text] = &[
         "remapping-off",
         "DMAR-IR: This system BIOS has enabled interrupt remapping",
         "drivers/iommu/intel/irq_remapping.c",
+    ),
+    of(
+        "remapping-off",
+        "DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.",
+        "drivers/iommu/intel/irq_remapping.c, intel_cleanup_irq_remapping",
+    ),
+    of(
+        "remapping-off",
+        "DMAR-IR: Failed to setup irq remapping for {unit}",
+        "drivers/iommu/intel/irq_remapping.c, intel_prepare_irq_remapping",
+    ),
+    of(
+        "remapping-off",
+        "ioapic {id#} has no mapping iommu, interrupt remapping will be disabled",
+        "drivers/iommu/intel/irq_remapping.c, parse_ioapics_under_ir",
     ),
     of(
         "x2apic-opt-out",

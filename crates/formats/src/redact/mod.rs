@@ -216,6 +216,7 @@ impl Redactor {
             Treatment::Image => return self.image(data),
             Treatment::Assignments => return Some(Self::assignments(data).into()),
             Treatment::Iomem => return Some(iomem::without_other_names(data).into()),
+            Treatment::AuditLog => return Some(Self::audit_log(data).into()),
             Treatment::KernelLog => return Some(Self::kernel_log(data).into()),
             Treatment::NvidiaMinor => return Some(Self::nvidia(data).into()),
             Treatment::AcpiTable => return acpi::is_understood(data).then(|| data.to_vec()),

@@ -326,6 +326,8 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/dev/kmsg", T::KernelLog),
     (Read, "/var/log/dmesg", T::KernelLog),
     (Read, "/var/log/kern.log", T::KernelLog),
+    (Stat, "/run/auditd.pid", T::Stat),
+    (Read, "/var/log/audit/audit.log", T::AuditLog),
     (Read, "/proc/meminfo", T::Keep),
     (Read, "/proc/self/limits", T::Keep),
     (Read, "/proc/self/status", T::Capabilities),

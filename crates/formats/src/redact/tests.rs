@@ -176,6 +176,17 @@ fn host() -> Capture {
             "Nov 21 14:46:41 annes-laptop kernel: audit: apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-3f1c2d4e\" name=\"/home/anne/vbios.rom\"\n",
         ),
     );
+    put(
+        Op::Read,
+        "/var/log/audit/audit.log",
+        data(
+            "type=USER_LOGIN msg=audit(1616.1:2): pid=1 acct=\"anne\" hostname=annes-laptop\n\
+             type=SYSTEM_BOOT msg=audit(1617.1:9): pid=622 uid=0 hostname=annes-laptop\n\
+             type=AVC msg=audit(1617.2:10): avc:  denied  { read write } for  pid=2218 comm=\"anne\" name=\"13\" \
+             scontext=system_u:system_r:svirt_t:s0:c1,c2 tcontext=system_u:object_r:vfio_device_t:s0 tclass=chr_file permissive=0\n\
+             type=AVC msg=audit(1617.3:11): avc:  denied  { read } for  pid=1 comm=\"annes-tool\" name=\"x\" tclass=file\n",
+        ),
+    );
     put(Op::Read, "/proc/self/status", data("Name:\tanne\nGroups:\t1001\nCapEff:\t000001ffffffffff\n"));
     put(
         Op::Read,
@@ -397,12 +408,16 @@ fn files_of_a_few_words() {
     );
     assert_eq!(
         text(&out, "/dev/kmsg"),
-        "4,0,5690800,-;0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n\
-         3,0,6000000,-;INFO: task 0:812 blocked for more than 120 seconds.\n"
+        "Linux version 0\n4,3,5690800,-;0000:01:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]\n\
+         3,4,6000000,-;INFO: task 0:812 blocked for more than 120 seconds.\n"
     );
     assert_eq!(
         text(&out, "/var/log/kern.log"),
         "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-\" name=\"0.rom\"\n"
+    );
+    assert_eq!(
+        text(&out, "/var/log/audit/audit.log"),
+        "type=SYSTEM_BOOT\navc:  denied  { read write } for vfio tclass=chr_file\n"
     );
     assert_eq!(text(&out, "/proc/self/status"), "CapEff:\t000001ffffffffff\n");
     assert_eq!(

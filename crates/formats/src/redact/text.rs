@@ -7,7 +7,7 @@ use super::words::{
 use super::{Redactor, glob};
 use crate::apparmor;
 use crate::messages::{self, Program};
-use crate::{cmdline, kmsg, virconf};
+use crate::{audit, cmdline, kmsg, virconf};
 
 /// The largest file that is kept as it is.
 const KEPT: usize = 64 << 10;
@@ -114,14 +114,33 @@ impl Redactor {
         Some(out)
     }
 
-    /// The lines with a known text, the text only.
+    /// The lines with a known text, the text only; and whether the log has its beginning, on
+    /// which it depends what a text that is not there means.
     pub(super) fn kernel_log(log: &[u8]) -> String {
         let mut out = String::new();
+        if kmsg::has_beginning(log) {
+            out.push_str("Linux version 0\n");
+        }
         for record in kmsg::parse(kmsg::last_boot(log)) {
             for hit in messages::scan(&record.text, &[Program::Kernel]) {
                 if let Some(time) = record.time {
-                    out.push_str(&format!("{},0,{time},-;", record.level.unwrap_or(4)));
+                    // Where no number is known it is none that stands for the beginning.
+                    let number = record.number.unwrap_or(1);
+                    out.push_str(&format!("{},{number},{time},-;", record.level.unwrap_or(4)));
                 }
+                out.push_str(&hit.anonymous);
+                out.push('\n');
+            }
+        }
+        out
+    }
+
+    /// The refusals with a known text, the text only; and whether the log begins with the boot.
+    pub(super) fn audit_log(log: &[u8]) -> String {
+        let (log, begins) = audit::last_boot(log);
+        let mut out = String::from(if begins { "type=SYSTEM_BOOT\n" } else { "" });
+        for refusal in audit::refusals(log) {
+            for hit in messages::scan(&refusal, &[Program::Kernel]) {
                 out.push_str(&hit.anonymous);
                 out.push('\n');
             }

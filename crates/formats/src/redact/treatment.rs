@@ -114,6 +114,8 @@ pub(super) enum Treatment {
     Iomem,
     /// The kernel's log: what of it has a known text, without names; the rest is left out.
     KernelLog,
+    /// auditd's log: refusals with a known text, as in the kernel's log, since the last boot.
+    AuditLog,
     /// `/proc/self/status`: the effective capabilities.
     Capabilities,
     /// libvirt's `qemu.conf`: the list of device nodes, where there is one.

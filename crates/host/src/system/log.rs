@@ -1,8 +1,8 @@
 //! The kernel's log: the buffer itself, else what a log daemon keeps of it.
 
 use passthru_formats::errno::Errno;
-use passthru_formats::kmsg;
 use passthru_formats::messages::{self, Program};
+use passthru_formats::{audit, kmsg};
 use passthru_model::Fact;
 use passthru_model::system::{Log, LogLine};
 
@@ -15,9 +15,9 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Log> {
     for place in PLACES {
         match ask.read(place) {
             Ok(buffer) => {
-                let lines = known(&buffer);
+                let log = Log { place, whole: kmsg::has_beginning(&buffer), lines: known(&buffer) };
                 ask.give_back(buffer);
-                return Fact::Known(Log { place, lines });
+                return Fact::Known(log);
             }
             // A copy may have the node itself, of which nothing can be read.
             Err(error) if means_absent(error) || matches!(error, Errno::ENODATA | Errno::EINVAL) => {}
@@ -27,7 +27,35 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Log> {
     Fact::Absent
 }
 
-/// The lines in which a known text stands, those of one text and device as one.
+/// Where auditd writes, if its configuration does not say otherwise (auditd.conf(5)).
+const AUDIT: &str = "/var/log/audit/audit.log";
+
+/// That auditd runs: it writes its number there, and takes the file away when it ends.
+const RUNS: &str = "/run/auditd.pid";
+
+/// What auditd keeps, where it runs. Where it runs and its file is not there, it writes elsewhere.
+pub(super) fn audit(ask: &mut Asker<'_>) -> Fact<Log> {
+    match ask.source.stat(RUNS) {
+        Ok(_) => {}
+        // Captures from before this was asked do not say.
+        Err(Errno::ENODATA) => return Fact::NotRead,
+        Err(error) => return ask.failed(None, "audit", RUNS, error),
+    }
+    let kept = match ask.source.lines(AUDIT, &audit::matters) {
+        Ok(kept) => kept,
+        Err(error) if means_absent(error) => return Fact::Unreadable(error),
+        Err(error) => return ask.failed(None, "audit", AUDIT, error),
+    };
+    let (log, whole) = audit::last_boot(&kept);
+    let mut text = String::new();
+    for refusal in audit::refusals(log) {
+        text.push_str(&refusal);
+        text.push('\n');
+    }
+    Fact::Known(Log { place: AUDIT, whole, lines: hits(&text, &[]) })
+}
+
+/// The lines in which a known text stands.
 fn known(log: &[u8]) -> Vec<LogLine> {
     let mut text = String::with_capacity(log.len());
     let mut times = Vec::new();
@@ -36,8 +64,13 @@ fn known(log: &[u8]) -> Vec<LogLine> {
         text.push('\n');
         times.push(record.time);
     }
+    hits(&text, &times)
+}
+
+/// The known texts in a text, those of one name and device as one; `times` are those of its lines.
+fn hits(text: &str, times: &[Option<u64>]) -> Vec<LogLine> {
     let mut lines: Vec<LogLine> = Vec::new();
-    for hit in messages::scan(&text, &[Program::Kernel]) {
+    for hit in messages::scan(text, &[Program::Kernel]) {
         let before = lines.iter().position(|l| l.name == hit.text.name && l.device == hit.device);
         let count = before.map_or(0, |at| lines.remove(at).count) + 1;
         lines.push(LogLine {

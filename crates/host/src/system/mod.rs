@@ -8,7 +8,7 @@
 //! | `kernels` | the installed kernels: configurations and modules |
 //! | `boot` | modules and framebuffers at boot |
 //! | `image` | what is inside the initramfs image |
-//! | `log` | the kernel's log |
+//! | `log` | the kernel's log, and auditd's |
 //! | `memory` | hugepages, locked memory |
 //! | `software` | QEMU, libvirt, AppArmor, SELinux |
 
@@ -39,6 +39,7 @@ pub(crate) fn read(ask: &mut Asker<'_>, devices: &[Device], programs: bool) -> S
         boot,
         tools,
         log: log::read(ask),
+        audit: log::audit(ask),
         memory: memory::read(ask),
         software: software::read(ask, programs),
     }

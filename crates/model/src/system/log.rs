@@ -7,6 +7,9 @@ use passthru_pci::Address;
 pub struct Log {
     /// Where it was read: `/dev/kmsg`, or a file a log daemon keeps.
     pub place: &'static str,
+    /// Whether it has the beginning of the boot: the kernel overwrites the oldest messages, and
+    /// daemons rotate their files, so that of a log without it nobody knows what else was said.
+    pub whole: bool,
     /// One for each text and device, the last of its kind, in the order of the log.
     pub lines: Vec<LogLine>,
 }

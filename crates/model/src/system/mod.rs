@@ -49,6 +49,9 @@ pub struct System {
     pub boot: Boot,
     /// Past trouble in the kernel's log (`/dev/kmsg`, else a file in /var/log).
     pub log: Fact<Log>,
+    /// What security modules refused, where auditd runs (`/run/auditd.pid`) and keeps it
+    /// (`/var/log/audit/audit.log`) instead of the kernel's log.
+    pub audit: Fact<Log>,
     /// Memory for guests.
     pub memory: Memory,
     /// The programs around a virtual machine.

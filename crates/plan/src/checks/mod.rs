@@ -118,6 +118,9 @@ pub enum Ask {
     /// About every device that is named; where none is, about every device that might be
     /// lent, and then a finding is a warning at most: nobody has asked for that device.
     Device(fn(&Host<'_>, &Device) -> Verdict),
+    /// As [`Ask::Device`], and where none is named also about what belongs to no device that is
+    /// asked about: of that only a finding is told.
+    DeviceOrOthers(fn(&Host<'_>, &Device) -> Verdict, fn(&Host<'_>) -> Verdict),
     /// About every device that is named, and only then.
     Named(fn(&Host<'_>, &Device) -> Verdict),
     /// Whether `bind` would refuse a device that is named for this reason; only then.
@@ -209,7 +212,7 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
                     judging.judge(check, None, || ask(host));
                 }
             }
-            Ask::Device(ask) => {
+            Ask::Device(ask) | Ask::DeviceOrOthers(ask, _) => {
                 for device in &devices {
                     judging.judge(check, Some(device.address), || {
                         let mut verdict = ask(host, device);
@@ -220,6 +223,9 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
                         }
                         verdict
                     });
+                }
+                if let (Ask::DeviceOrOthers(_, others), None) = (check.ask, named) {
+                    judging.judge_others(check, || others(host));
                 }
             }
             Ask::Named(ask) => {
@@ -243,8 +249,10 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
 pub fn run_host(host: &Host<'_>) -> Vec<Judged> {
     let mut judging = Judging::default();
     for check in all() {
-        if let Ask::Host(ask) | Ask::HostFor(ask, _) = check.ask {
-            judging.judge(check, None, || ask(host));
+        match check.ask {
+            Ask::Host(ask) | Ask::HostFor(ask, _) => judging.judge(check, None, || ask(host)),
+            Ask::DeviceOrOthers(_, ask) => judging.judge_others(check, || ask(host)),
+            Ask::Device(_) | Ask::Named(_) | Ask::Use(_) | Ask::Never => {}
         }
     }
     judging.judged
@@ -259,22 +267,40 @@ struct Judging {
 }
 
 impl Judging {
-    /// Asks one check, unless the finding of an earlier one makes it pointless. What an earlier
-    /// one says of devices counts for the same device only: for the host it stands where it
-    /// fails for them all, which nobody can say here.
+    /// What a check has said of the host, else of this device: of a device counts for the same
+    /// device only, as for the host it would have to say so of them all, which nobody knows here.
+    fn said(&self, id: &'static str, device: Option<Address>) -> Option<&Judged> {
+        let place = self.places.get(&(id, None)).or_else(|| self.places.get(&(id, Some(device?))))?;
+        self.judged.get(*place)
+    }
+
+    /// Asks one check, unless the finding of an earlier one makes it pointless.
     fn judge(&mut self, check: &'static Check, device: Option<Address>, ask: impl FnOnce() -> Verdict) {
-        let before = check.after.iter().find_map(|id| {
-            let place = self.places.get(&(*id, None)).or_else(|| self.places.get(&(*id, Some(device?))))?;
-            match &self.judged[*place] {
-                // A note says what is good to know, and makes nothing pointless.
-                Judged { verdict: Verdict::Found(findings), id, .. } => {
-                    findings.iter().any(|finding| finding.severity != Severity::Note).then_some(*id)
-                }
-                Judged { verdict: Verdict::After(first), .. } => Some(*first),
-                _ => None,
+        let before = check.after.iter().find_map(|id| match self.said(id, device)? {
+            // A note says what is good to know, and makes nothing pointless.
+            Judged { verdict: Verdict::Found(findings), id, .. } => {
+                findings.iter().any(|finding| finding.severity != Severity::Note).then_some(*id)
             }
+            Judged { verdict: Verdict::After(first), .. } => Some(*first),
+            _ => None,
         });
-        let verdict = before.map_or_else(ask, Verdict::After);
+        let mut verdict = before.map_or_else(ask, Verdict::After);
+        if let Verdict::Found(findings) = &mut verdict {
+            let passed = |id| matches!(self.said(id, device), Some(Judged { verdict: Verdict::Pass(_), .. }));
+            log::settle(check.id, findings, passed);
+        }
+        self.push(check, device, verdict);
+    }
+
+    /// Asks about what belongs to no device.
+    fn judge_others(&mut self, check: &'static Check, ask: impl FnOnce() -> Verdict) {
+        let verdict = ask();
+        if matches!(verdict, Verdict::Found(_)) {
+            self.push(check, None, verdict);
+        }
+    }
+
+    fn push(&mut self, check: &'static Check, device: Option<Address>, verdict: Verdict) {
         self.places.entry((check.id, device)).or_insert(self.judged.len());
         self.judged.push(Judged { id: check.id, device, verdict });
     }

@@ -239,7 +239,7 @@ pub(super) const CHECKS: &[Check] = &[
         about: "On Debian, Ubuntu and openSUSE libvirt runs each machine under a profile that virt-aa-helper writes from its \
                 XML. Files the XML names are allowed: the group's node in /dev/vfio, ROM files, disks. What comes by \
                 `<qemu:commandline>`, through links, or from odd directories is not: `apparmor=\"DENIED\" operation=\"open\" \
-                profile=\"libvirt-UUID\" name=\"/dev/vfio/13\"` in the kernel's log, and `Could not open '/dev/vfio/13': \
+                profile=\"libvirt-UUID\" name=\"/dev/vfio/13\"` in the audit log, or in the kernel's where no auditd runs, and `Could not open '/dev/vfio/13': \
                 Permission denied` from QEMU although the modes are right.\n\n\
                 Put what is missing into /etc/apparmor.d/local/abstractions/libvirt-qemu. Machines started by `passthru \
                 run` or by hand are not confined by it.",

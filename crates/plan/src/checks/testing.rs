@@ -56,7 +56,7 @@ pub(super) fn verdict(snapshot: &Snapshot, id: &str) -> String {
     let check = by_id(id).unwrap_or_else(|| panic!("no check {id}"));
     let said = match check.ask {
         Ask::Host(ask) | Ask::HostFor(ask, _) => ask(&host),
-        Ask::Device(ask) | Ask::Named(ask) => ask(&host, &snapshot.devices[0]),
+        Ask::Device(ask) | Ask::DeviceOrOthers(ask, _) | Ask::Named(ask) => ask(&host, &snapshot.devices[0]),
         Ask::Use(_) | Ask::Never => panic!("{id} is not asked so"),
     };
     match said {

@@ -35,7 +35,7 @@ impl Ear {
     pub(super) fn tell_why(self, context: &Context, devices: &[Address]) {
         let program = self.program.map(Tee::tail).unwrap_or_default();
         let kernel = self.kernel.map(|log| log.said()).unwrap_or_default();
-        let found = reasons(&program, &kernel, devices);
+        let found = reasons(&program, &[&kernel.last, &kernel.before], devices);
         let Some(reason) = found.last() else { return };
         for one in &found {
             context.note(&format!("{} says: {}", one.program.name(), one.text));
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_a_reason() {
-        let found = reasons("vfio 0000:01:00.0: group 1 is not viable\n", "", &[]);
+        let found = reasons("vfio 0000:01:00.0: group 1 is not viable\n", &[], &[]);
         assert_eq!(
             last(&found[0]),
             "a companion is on a host driver: Another device of the IOMMU group is still bound to a driver of the \

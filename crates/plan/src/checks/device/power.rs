@@ -150,12 +150,12 @@ mod tests {
             text: format!("{device}: Unable to change power state from D3cold to D0, device inaccessible"),
         };
         let others = [line("power-inaccessible", "0000:02:00.0"), line("reset-slow", "0000:01:00.0")];
-        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", lines: others.to_vec() });
+        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", whole: true, lines: others.to_vec() });
         let found = findings(ask(judge, &cold, "01:00.0"));
         assert_eq!(found[0].severity, Severity::Note);
         assert_eq!(found[0].evidence.len(), 2);
         let failed = vec![line("power-inaccessible", "0000:01:00.0")];
-        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", lines: failed });
+        cold.system.log = Fact::Known(Log { place: "/dev/kmsg", whole: true, lines: failed });
         let found = findings(ask(judge, &cold, "01:00.0"));
         assert_eq!(found[0].severity, Severity::Warning);
         assert_eq!(found[0].evidence.len(), 3);

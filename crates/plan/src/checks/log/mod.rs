@@ -3,47 +3,165 @@
 //! is still so; that is for the checks of the cause, which stand before them.
 
 use passthru_model::system::{Log, LogLine};
-use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
+use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Verdict, When};
 use passthru_pci::Address;
 
-use super::{Ask, Check, Host, Subject, could_not_look, not_known};
+use super::{Ask, Check, Host, Subject, could_not_look, might_be_lent, not_known};
 use crate::signatures::{self, Signature};
 
 /// What is asked when nothing else is known of the log.
 const PLACE: &str = "/dev/kmsg";
 
+/// Where auditd writes.
+const AUDIT: &str = "/var/log/audit/audit.log";
+
+/// What a check of the log is asked about.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    /// The host, by what a kernel says when it boots or when a module comes up at boot.
+    Boot,
+    /// The host, by what is said at any time.
+    Host,
+    /// The host, by what security modules refuse: where auditd runs, that is in its log.
+    Refusal,
+    /// A device.
+    Device(&'a Device),
+    /// What is said of devices and belongs to none that is asked about: one that is gone, or
+    /// none that is named.
+    Others,
+}
+
+impl About<'_> {
+    fn has(self, host: &Host<'_>, line: &LogLine) -> bool {
+        match self {
+            Self::Boot | Self::Host | Self::Refusal => true,
+            Self::Device(device) => concerns(host.snapshot, device, line),
+            Self::Others => {
+                let mut asked = host.snapshot.devices.iter().filter(|device| might_be_lent(device));
+                !asked.any(|device| concerns(host.snapshot, device, line))
+            }
+        }
+    }
+}
+
+/// Whether a line matters to a device: it names the device, a bridge above it (whose sleep is
+/// the device's, and under whose number conventional devices send), or, where the IOMMU stopped
+/// a request, a function that no device has and this one's requests can seem to come from: of its
+/// own slot, or the first of its bus (PCIe-to-PCI bridges). Its companions are asked about
+/// themselves.
+fn concerns(snapshot: &Snapshot, device: &Device, line: &LogLine) -> bool {
+    let Some(named) = line.device else { return false };
+    let (at, bus) = (device.address, |address: Address| (address.domain(), address.bus()));
+    if snapshot.device(named).is_none() {
+        let first = (named.device(), named.function()) == (0, 0);
+        return matches!(line.name, "dma-fault" | "interrupt-fault")
+            && (named.slot() == at.slot() || (first && bus(named) == bus(at)));
+    }
+    let up = |address: &Address| snapshot.device(*address).and_then(|device| device.parent);
+    // There are 256 buses at most, and what is pasted may lead round in a circle.
+    named == at || std::iter::successors(device.parent, up).take(256).any(|bridge| bridge == named)
+}
+
 fn judge(
     host: &Host<'_>,
     signature: &'static Signature,
     severity: Severity,
-    device: Option<Address>,
+    about: About<'_>,
     remedy: (When, &str),
 ) -> Verdict {
-    let log = match &host.snapshot.system.log {
-        Fact::Known(log) => log,
-        Fact::Absent => return could_not_look(PLACE, "there is no log of the kernel here"),
-        fact => return not_known(fact, PLACE),
+    let system = &host.snapshot.system;
+    let kernel = match &system.log {
+        Fact::Known(log) => Ok(log),
+        Fact::Absent => Err(could_not_look(PLACE, "there is no log of the kernel here")),
+        fact => Err(not_known(fact, PLACE)),
     };
-    let about = |line: &&LogLine| line.name == signature.name && (device.is_none() || line.device == device);
-    let lines: Vec<&LogLine> = log.lines.iter().filter(about).collect();
-    if lines.is_empty() {
-        return Verdict::Pass(format!("nothing of it in {} since the boot", log.place));
+    let audit = match (about, &system.audit) {
+        (About::Refusal, Fact::Known(log)) => Ok(Some(log)),
+        (About::Refusal, fact @ (Fact::Unreadable(_) | Fact::Malformed(_))) => Err(not_known(fact, AUDIT)),
+        _ => Ok(None),
+    };
+    let logs = kernel.iter().copied().chain(audit.iter().copied().flatten());
+    let wanted = |line: &&LogLine| line.name == signature.name && about.has(host, line);
+    let found: Vec<Evidence> =
+        logs.flat_map(|log| log.lines.iter().filter(wanted).map(|line| evidence(host, log, line))).collect();
+    if found.is_empty() {
+        return match (kernel, audit) {
+            (Err(blind), _) | (_, Err(blind)) => blind,
+            (Ok(log), Ok(audit)) => nothing(about, log, audit),
+        };
     }
+    let from =
+        if found.iter().all(|seen| seen.place == AUDIT) { "the audit log" } else { "the kernel's log" };
     Finding {
         severity,
-        summary: format!("the kernel's log: {}", signature.title),
-        evidence: lines.into_iter().map(|line| evidence(log, line)).collect(),
+        summary: format!("{from}: {}", signature.title),
+        evidence: found,
         consequence: signature.meaning.into(),
         remedy: Remedy::new(remedy.0, remedy.1),
     }
     .into()
 }
 
-fn evidence(log: &Log, line: &LogLine) -> Evidence {
+/// What it means that nothing is there.
+fn nothing(about: About<'_>, log: &Log, audit: Option<&Log>) -> Verdict {
+    let places =
+        audit.map_or_else(|| log.place.to_owned(), |audit| format!("{} and {}", log.place, audit.place));
+    match about {
+        _ if log.whole && audit.is_none_or(|audit| audit.whole) => {
+            Verdict::Pass(format!("nothing of it in {places} since the boot"))
+        }
+        // It would have stood in the part that is gone, so that the rest says nothing.
+        About::Boot => could_not_look(
+            log.place,
+            "the beginning of the log, where it would stand, was overwritten or rotated away",
+        ),
+        // It is said whenever a device is used: the log goes back some time, and what is older
+        // has passed, or comes again at the next use.
+        _ => Verdict::Pass(format!("nothing of it in what is left of {places}: the beginning is gone")),
+    }
+}
+
+fn evidence(host: &Host<'_>, log: &Log, line: &LogLine) -> Evidence {
     let time = line.time.map_or_else(String::new, |t| format!("[{:5}.{:06}] ", t / 1_000_000, t % 1_000_000));
     let often =
         if line.count > 1 { format!(" ({} times, this is the last)", line.count) } else { String::new() };
-    Evidence::new(log.place, format!("{time}{}{often}", line.text))
+    let gone = line.device.filter(|device| host.snapshot.device(*device).is_none());
+    let gone = gone.map_or_else(String::new, |device| format!("; nothing has the address {device} now"));
+    Evidence::new(log.place, format!("{time}{}{often}{gone}", line.text))
+}
+
+/// Texts about a state of the host or a device at which other checks look themselves, and which
+/// these are. Not here is what happened to a device and may happen again whatever it looks like
+/// now (a reset without an answer, a DMA fault), a state that looks like one of health (a device
+/// that refuses to wake is in D3hot, as one that sleeps), and what those checks see only for the
+/// one who asks them (the limit of locked memory).
+const STATES: &[(&str, &[&str])] = &[
+    ("log-dmar-broken", &["iommu-firmware", "iommu-kernel"]),
+    ("log-ivrs-broken", &["iommu-firmware", "iommu-kernel"]),
+    ("log-no-remapping", &["interrupt-remapping"]),
+    ("log-remapping-off", &["interrupt-remapping"]),
+    ("log-virtualization-off", &["cpu-virtualization", "kvm"]),
+    ("log-virtualization-none", &["cpu-virtualization", "kvm"]),
+    ("log-bar-taken", &["boot-framebuffer"]),
+    ("log-power-inaccessible", &["power-state"]),
+    ("log-header-gone", &["power-state"]),
+    ("log-intx-shared", &["shared-interrupt"]),
+];
+
+/// Makes notes of what a check of the log found, where every check that looks at the state
+/// itself has passed since.
+pub(super) fn settle(id: &str, findings: &mut [Finding], passed: impl Fn(&'static str) -> bool) {
+    let Some((_, causes)) = STATES.iter().find(|(of, _)| *of == id) else { return };
+    if !causes.iter().all(|cause| passed(cause)) {
+        return;
+    }
+    for finding in findings {
+        finding.severity = Severity::Note;
+        finding.consequence.push_str(&format!(
+            " That is past: what looks at it now ({}) finds nothing wrong.",
+            causes.join(", ")
+        ));
+    }
 }
 
 const fn of(
@@ -58,38 +176,51 @@ const fn of(
     Check { id, title, severity, subject: Subject::Log, after: &[], about, sources, ask }
 }
 
-/// A check of the log: its name, whether it is about `host` or a `device`, how bad it is, what
-/// to do and when that helps, the long text, where it can be read up.
+/// A check of the log: its name, whether it is about the `host` (by what is said at `boot`, or is
+/// a `refusal`) or a `device`, how bad it is, what to do and when that helps, the long text, where it can be read up.
 macro_rules! log {
+    ($name:literal, boot, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
+        log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
+            log!(judge $name, $severity, $when $todo, host, About::Boot)
+        }))
+    };
     ($name:literal, host, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
         log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
-            const SIGNATURE: &Signature = signatures::known($name);
-            judge(host, SIGNATURE, Severity::$severity, None, (When::$when, $todo))
+            log!(judge $name, $severity, $when $todo, host, About::Host)
+        }))
+    };
+    ($name:literal, refusal, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
+        log!(@ $name, $severity, $about, $sources, Ask::Host(|host| {
+            log!(judge $name, $severity, $when $todo, host, About::Refusal)
         }))
     };
     ($name:literal, device, $severity:ident, $when:ident $todo:literal, $about:literal, $sources:expr) => {
-        log!(@ $name, $severity, $about, $sources, Ask::Device(|host, device| {
-            const SIGNATURE: &Signature = signatures::known($name);
-            judge(host, SIGNATURE, Severity::$severity, Some(device.address), (When::$when, $todo))
-        }))
+        log!(@ $name, $severity, $about, $sources, Ask::DeviceOrOthers(
+            |host, device| log!(judge $name, $severity, $when $todo, host, About::Device(device)),
+            |host| log!(judge $name, $severity, $when $todo, host, About::Others),
+        ))
     };
+    (judge $name:literal, $severity:ident, $when:ident $todo:literal, $host:ident, $about:expr) => {{
+        const SIGNATURE: &Signature = signatures::known($name);
+        judge($host, SIGNATURE, Severity::$severity, $about, (When::$when, $todo))
+    }};
     (@ $name:literal, $severity:ident, $about:literal, $sources:expr, $ask:expr) => {
         of(concat!("log-", $name), $name, Severity::$severity, $about, $sources, $ask)
     };
 }
 
 pub(super) const CHECKS: &[Check] = &[
-    log!("dmar-broken", host, Warning, Firmware "Update the firmware, or switch VT-d off and on again in its set-up",
+    log!("dmar-broken", boot, Warning, Firmware "Update the firmware, or switch VT-d off and on again in its set-up",
         "`DMAR: [Firmware Bug]: Your BIOS is broken; DMAR reported at address fed90000 returns all ones!` The DMAR table \
          names an IOMMU whose registers read as ones: VT-d is off although the table is there, or the table is wrong. \
          The kernel uses no IOMMU then, whatever its command line says.",
         &["drivers/iommu/intel/dmar.c, dmar_validate_one_drhd"]),
-    log!("rmrr-broken", host, Note, Firmware "Update the firmware where an update is to be had",
+    log!("rmrr-broken", boot, Note, Firmware "Update the firmware where an update is to be had",
         "`DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [0x…-0x…], contact BIOS vendor for fixes`: \
          the DMAR table demands a fixed mapping for memory that the memory map does not call reserved. Lending works; \
          the device that uses the region may misbehave.",
         &["drivers/iommu/intel/iommu.c, rmrr_sanity_check"]),
-    log!("ivrs-broken", host, Warning, Firmware "Update the firmware",
+    log!("ivrs-broken", boot, Warning, Firmware "Update the firmware",
         "`AMD-Vi: [Firmware Bug]: IVRS invalid checksum` or `AMD-Vi: IVRS table error: …`: the kernel does not trust the \
          table, so AMD's IOMMU stays unused and there are no groups.",
         &["drivers/iommu/amd/init.c, check_ivrs_checksum"]),
@@ -99,23 +230,24 @@ pub(super) const CHECKS: &[Check] = &[
          `Failed to set iommu for container: Operation not permitted` meanwhile. The parameter makes it work at the price \
          that a guest can inject interrupts into the host.",
         &["drivers/vfio/vfio_iommu_type1.c, vfio_iommu_type1_attach_group"]),
-    log!("remapping-off", host, Warning, Firmware "Update the firmware; for AMD see `ivrs_ioapic=` in kernel-parameters.txt",
+    log!("remapping-off", boot, Warning, Firmware "Update the firmware; for AMD see `ivrs_ioapic=` in kernel-parameters.txt",
         "`AMD-Vi: [Firmware Bug]: : No southbridge IOAPIC found`, `AMD-Vi: Disabling interrupt remapping`, `DMAR-IR: Not \
-         enabling interrupt remapping` and `DMAR-IR: This system BIOS has enabled interrupt remapping on a chipset that \
+         enabling interrupt remapping`, `DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.` \
+         (by itself where a unit cannot do it at all) and `DMAR-IR: This system BIOS has enabled interrupt remapping on a chipset that \
          contains an erratum making that feature unstable`: the kernel does without, and VFIO then refuses the devices.",
         &["drivers/iommu/amd/init.c, check_ioapic_information", "drivers/iommu/intel/irq_remapping.c"]),
-    log!("virtualization-off", host, Warning, Firmware "Switch VT-x (Intel) or SVM (AMD) on in the firmware's set-up",
+    log!("virtualization-off", boot, Warning, Firmware "Switch VT-x (Intel) or SVM (AMD) on in the firmware's set-up",
         "`kvm: disabled by bios`, `x86/cpu: VMX (outside TXT) disabled by BIOS`, `SVM disabled (by BIOS) in MSR_VM_CR`: the \
          processor can do it and the firmware forbids it. A full power-off, not only a reboot, may be needed for the \
          setting to hold.",
         &["arch/x86/kernel/cpu/feat_ctl.c, init_ia32_feat_ctl", "arch/x86/kvm/svm/svm.c"]),
-    log!("virtualization-none", host, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
+    log!("virtualization-none", boot, Warning, Firmware "Look whether VT-x (Intel) or SVM (AMD) is on in the firmware's set-up; in a virtual machine, switch on nested virtualization",
         "`kvm: no hardware support`, `VMX not supported by CPU 0`, `SVM not supported by CPU 0`: the kernel does not see \
          virtualization in the processor. Where the firmware switched it off, newer kernels hide it from KVM, so this text \
          comes in that case too. In a virtual machine the host hides it unless nested virtualization is on. Only a \
          processor whose data sheet names neither VT-x nor AMD-V cannot do it at all.",
         &["arch/x86/kvm/x86.c", "arch/x86/kvm/vmx/vmx.c", "arch/x86/kernel/cpu/amd.c, init_amd"]),
-    log!("vfio-ids", host, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
+    log!("vfio-ids", boot, Warning, Reboot "Write the ids as VENDOR:DEVICE in hexadecimal, separated by commas without blanks",
         "`vfio_pci: invalid id string \"10de-1284\"`: the kernel passed over a word of `vfio-pci.ids=`, so that device stays \
          on its host driver. Four hexadecimal digits, a colon, four more; `lspci -nn` shows them in brackets.",
         &["drivers/vfio/pci/vfio_pci.c, vfio_pci_fill_ids"]),
@@ -124,7 +256,7 @@ pub(super) const CHECKS: &[Check] = &[
          an IOMMU, and the kernel is tainted from then on. `vfio-noiommu device opened by user` says that a process had \
          it as well: then the device can have written everywhere. Only a reboot clears the taint.",
         &["drivers/vfio/group.c, vfio_group_find_or_alloc and vfio_device_open_file"]),
-    log!("framebuffer-memory-taken", host, Note, Reboot "Give the screen to another card, or expect it to stay dark until the card is released",
+    log!("framebuffer-memory-taken", boot, Note, Reboot "Give the screen to another card, or expect it to stay dark until the card is released",
         "`efifb: cannot reserve video memory at 0xc0000000`: the framebuffer the firmware left lies in memory that \
          something else holds. After a BAR was moved or resized the picture of the boot cannot come back.",
         &["drivers/video/fbdev/efifb.c, efifb_probe"]),
@@ -247,81 +379,17 @@ pub(super) const CHECKS: &[Check] = &[
         "`Lockdown: setpci: direct PCI access is restricted; see man kernel_lockdown.7`: Secure Boot is on, and a program \
          wanted what it forbids. VFIO works under lockdown; setpci, unsigned modules and /dev/mem do not.",
         &["security/lockdown/lockdown.c", "kernel_lockdown(7)"]),
-    log!("apparmor-denied", host, Warning, Now "Allow the file in /etc/apparmor.d/local/abstractions/libvirt-qemu, then start the machine again",
+    log!("apparmor-denied", refusal, Warning, Now "Allow the file in /etc/apparmor.d/local/abstractions/libvirt-qemu, then start the machine again",
         "`apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-UUID\" name=\"/dev/vfio/13\"`: libvirt writes a profile for each \
          machine from what stands in its XML. What is given by qemu:commandline, or by a path it does not see (a ROM file \
-         in a home directory), is not in it.",
-        &["security/apparmor/audit.c, audit_pre", "libvirt, src/security/virt-aa-helper.c"]),
-    log!("selinux-denied", host, Warning, Now "Let `ausearch -m avc -ts boot | audit2why` say which label or boolean it is",
+         in a home directory), is not in it. Where auditd runs, it stands in /var/log/audit/audit.log.",
+        &["security/apparmor/audit.c, audit_pre", "auditd(8)", "libvirt, src/security/virt-aa-helper.c"]),
+    log!("selinux-denied", refusal, Warning, Now "Let `ausearch -m avc -ts boot | audit2why` say which label or boolean it is",
         "`avc:  denied  { read write } for … tcontext=…:vfio_device_t:s0 tclass=chr_file`: a virtual machine of libvirt's \
-         (svirt_t) was refused something. Labels are put right by restorecon, switches are the booleans virt_*.",
-        &["security/selinux/avc.c", "getsebool(8)"]),
+         (svirt_t) was refused something. Labels are put right by restorecon, switches are the booleans virt_*. Where \
+         auditd runs, it stands in /var/log/audit/audit.log.",
+        &["security/selinux/avc.c", "auditd(8)", "getsebool(8)"]),
 ];
 
 #[cfg(test)]
-mod tests {
-    use passthru_formats::Errno;
-    use passthru_formats::messages::{self, Program};
-    use passthru_model::Snapshot;
-
-    use super::super::by_id;
-    use super::super::testing::{function, host_with, verdict};
-    use super::*;
-
-    fn host(log: Fact<Log>) -> Snapshot {
-        let mut host = host_with(|system| system.log = log);
-        host.devices = vec![function("01:00.0"), function("02:00.0")];
-        host
-    }
-
-    fn line(name: &'static str, device: Option<&str>) -> LogLine {
-        let device = device.map(|d| d.parse().unwrap());
-        LogLine { name, device, time: Some(5_690_800), count: 3, text: "the text".into() }
-    }
-
-    #[test]
-    fn every_text_of_the_kernel_has_its_check() {
-        // This one is no trouble by itself.
-        let quiet = ["iommu-parameter-read", "x2apic-opt-out"];
-        for text in messages::texts().filter(|t| t.program == Program::Kernel && !quiet.contains(&t.name)) {
-            let id = format!("log-{}", text.name);
-            let check = by_id(&id).unwrap_or_else(|| panic!("no check {id}"));
-            // Texts that name a device in every version are about devices.
-            let named = messages::texts()
-                .filter(|t| t.name == text.name && t.program == Program::Kernel)
-                .any(|t| t.pattern.contains("{device}"));
-            assert_eq!(matches!(check.ask, Ask::Device(_)), named, "{id}");
-        }
-        for signature in signatures::all() {
-            for id in signature.ids().filter(|id| id.starts_with("log-")) {
-                assert!(by_id(id).is_some(), "{}: {id}", signature.name);
-            }
-        }
-    }
-
-    #[test]
-    fn they_fire_for_their_device_and_pass() {
-        let log = |lines| host(Fact::Known(Log { place: "/dev/kmsg", lines }));
-        let first = log(vec![line("bar-taken", Some("01:00.0")), line("memlock", None)]);
-        assert_eq!(verdict(&first, "log-bar-taken"), "the kernel's log: something else holds the BAR");
-        assert_eq!(
-            verdict(&first, "log-memlock"),
-            "the kernel's log: the limit of locked memory was reached"
-        );
-        assert_eq!(verdict(&first, "log-dma-fault"), "pass");
-        let other = log(vec![line("bar-taken", Some("02:00.0"))]);
-        assert_eq!(verdict(&other, "log-bar-taken"), "pass");
-        assert_eq!(
-            verdict(&host(Fact::Unreadable(Errno::EPERM)), "log-memlock"),
-            "could not look at /dev/kmsg"
-        );
-        assert_eq!(verdict(&host(Fact::Absent), "log-bar-taken"), "could not look at /dev/kmsg");
-    }
-
-    #[test]
-    fn evidence_says_when_and_how_often() {
-        let log = Log { place: "/dev/kmsg", lines: Vec::new() };
-        let shown = evidence(&log, &line("memlock", None));
-        assert_eq!(shown.value, "[    5.690800] the text (3 times, this is the last)");
-    }
-}
+mod tests;
