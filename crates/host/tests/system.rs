@@ -166,3 +166,42 @@ fn update_initramfs_is_dracuts_where_initramfs_tools_is_not() {
     assert_eq!(system(&both).tools, [Tool::UpdateInitramfs, Tool::Dracut]);
     assert_eq!(system(&both[1..2]).tools, [Tool::UpdateInitramfs]);
 }
+
+/// Which tools are found on systems that look like others: os-release is theirs.
+#[test]
+fn tools_of_systems() {
+    // Proxmox VE 8 says that it is a Debian 12.
+    let debian: (&str, &[u8]) = (
+        "etc/os-release",
+        b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n",
+    );
+    let proxmox: [(&str, &[u8]); 6] = [
+        debian,
+        ("usr/sbin/proxmox-boot-tool", b""),
+        ("usr/sbin/update-grub", b""),
+        ("usr/bin/kernel-install", b""),
+        ("etc/default/grub", b"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"),
+        ("etc/kernel/proxmox-boot-uuids", b"EEC6-6947\n"),
+    ];
+    assert_eq!(system(&proxmox).tools, [Tool::ProxmoxBootTool, Tool::UpdateGrub]);
+    assert_eq!(system(&proxmox[..5]).tools, [Tool::UpdateGrub]);
+    let arch: [(&str, &[u8]); 4] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"Arch Linux\"\nPRETTY_NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling\n",
+        ),
+        ("usr/bin/kernel-install", b""),
+        ("usr/bin/mkinitcpio", b""),
+        ("etc/cmdline.d/root.conf", b"root=/dev/sda2 rw\n"),
+    ];
+    assert_eq!(system(&arch).tools, [Tool::CmdlineDirectory, Tool::Mkinitcpio]);
+    let silverblue: [(&str, &[u8]); 3] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=34\nVARIANT_ID=silverblue\nOSTREE_VERSION='34.20210721.0'\n",
+        ),
+        ("run/ostree-booted", b""),
+        ("usr/bin/dracut", b""),
+    ];
+    assert_eq!(system(&silverblue).tools, [Tool::RpmOstree, Tool::Dracut]);
+}

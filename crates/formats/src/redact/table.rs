@@ -299,6 +299,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/usr/lib/os-release", T::OsRelease),
     // Which tools change the boot configuration.
     (Stat, "/etc/NIXOS", T::Stat),
+    (Stat, "/etc/cmdline.d", T::Stat),
     (Stat, "/etc/default/grub", T::Stat),
     (Stat, "/etc/kernel/cmdline", T::Stat),
     (Stat, "/etc/kernel/proxmox-boot-uuids", T::Stat),

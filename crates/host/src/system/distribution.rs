@@ -25,6 +25,7 @@ const TOOLS: &[(Tool, &[&[&str]])] = &[
         ],
     ),
     (Tool::KernelInstall, &[&["/usr/bin/kernel-install", "/bin/kernel-install"], &["/etc/kernel/cmdline"]]),
+    (Tool::CmdlineDirectory, &[&["/etc/cmdline.d"]]),
     (Tool::UpdateInitramfs, &[&["/usr/sbin/update-initramfs", "/sbin/update-initramfs"]]),
     (Tool::Dracut, &[&["/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut"]]),
     (Tool::Mkinitcpio, &[&["/usr/bin/mkinitcpio"]]),

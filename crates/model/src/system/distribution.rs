@@ -38,6 +38,8 @@ pub enum Tool {
     GrubMkconfig,
     /// `kernel-install` with `/etc/kernel/cmdline` (systemd-boot, unified kernel images).
     KernelInstall,
+    /// `/etc/cmdline.d`, from which mkinitcpio takes the command line of unified kernel images.
+    CmdlineDirectory,
     /// `/usr/sbin/update-initramfs`.
     UpdateInitramfs,
     /// `/usr/bin/dracut`.
