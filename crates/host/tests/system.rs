@@ -205,3 +205,24 @@ fn tools_of_systems() {
     ];
     assert_eq!(system(&silverblue).tools, [Tool::RpmOstree, Tool::Dracut]);
 }
+
+#[test]
+fn a_link_to_a_list_of_modules_is_no_second_list() {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["sys/bus/pci/devices", "etc/modules-load.d", "usr/local/etc"] {
+        fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    fs::write(root.path().join("etc/modules"), "vfio_virqfd\n").unwrap();
+    fs::write(root.path().join("usr/local/etc/mine"), "\nvfio_pci\n").unwrap();
+    let link = |target, name| {
+        std::os::unix::fs::symlink(target, root.path().join("etc/modules-load.d").join(name)).unwrap();
+    };
+    // As Debian 12 has it.
+    link("../modules", "modules.conf");
+    link("/usr/local/etc/mine", "own.conf");
+    let source = Directory::at(root.path().to_str().unwrap()).unwrap();
+    let wants = Wants { system: true, ..Wants::default() };
+    let system = passthru_host::snapshot(&source, &wants).unwrap().system;
+    let named: Vec<_> = system.boot.named.complete().unwrap().iter().map(|n| (&*n.path, n.line)).collect();
+    assert_eq!(named, [("/etc/modules", 1), ("/usr/local/etc/mine", 2)]);
+}
