@@ -494,7 +494,7 @@ fn who_wins_at_boot() {
         finding.remedy.commands,
         [
             "echo 'softdep nouveau pre: vfio-pci' >> /etc/modprobe.d/vfio.conf",
-            "echo vfio-pci >> /etc/initramfs-tools/modules",
+            "echo vfio_pci >> /etc/initramfs-tools/modules",
             "update-initramfs -u -k all",
         ]
     );

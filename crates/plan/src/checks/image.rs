@@ -12,7 +12,7 @@ use passthru_model::system::{Boot, Tool};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
 use super::processor::running;
-use super::{Ask, Check, Host, Subject, not_known, remedy};
+use super::{Ask, Check, Host, Subject, early, not_known};
 
 /// Where the owner of the host writes; what distributions bring lies elsewhere and changes
 /// with packages, which make the image anew.
@@ -115,13 +115,13 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
     }
     evidence.insert(0, Evidence::new(&of.path, "the image of the running kernel"));
     let mut remedy = Remedy::new(When::Reboot, "Make the initramfs images anew, and boot");
+    let files: Vec<&str> = missing.into_iter().collect();
     // dracut copies /etc/modprobe.d only where the image is for this host alone (90kernel-modules).
     let is_general = system.tools.contains(&Tool::Dracut)
         && inside.is_empty()
         && image.modprobe().any(|(path, _)| !path.starts_with(OWN));
-    if is_general && !missing.is_empty() {
-        let items: Vec<&str> = missing.into_iter().collect();
-        let items = items.join(" ");
+    if is_general && !files.is_empty() {
+        let items = files.join(" ");
         remedy.text = format!(
             "dracut leaves /etc/modprobe.d out of images that are not made for one host only: tell it to put {items} in, make \
              the images anew, and boot"
@@ -135,7 +135,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
         evidence,
         consequence: "What is loaded there goes by the old files, and most drivers are: devices end up where the image says."
             .into(),
-        remedy: remedy.commands(remedy::rebuild_initramfs(system)),
+        remedy: remedy.commands(early::rebuild_with(system, &files)),
     })
 }
 

@@ -8,10 +8,12 @@ use passthru_model::system::{System, Tool};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
 use super::processor::kvm_module;
-use super::{Ask, Check, Host, Subject, could_not_look, remedy, unseen};
+use super::{Ask, Check, Host, Subject, could_not_look, early, remedy, unseen};
 
 /// The kernel from which on `vfio_virqfd` is part of `vfio` (commit e2d55709398e).
 const VIRQFD_MERGED: (u32, u32) = (6, 2);
+
+const TAKE_VIRQFD_OUT: &str = "Take vfio_virqfd out: since Linux 6.2 it is part of vfio, and older kernels load it with vfio-pci by themselves";
 
 /// Asks about each kernel; what could not be looked at counts where nothing was found.
 fn each(host: &Host<'_>, good: &str, ask: impl Fn(&Kernel, &mut Vec<Unseen>) -> Vec<Finding>) -> Verdict {
@@ -416,11 +418,12 @@ fn vfio_virqfd(host: &Host<'_>) -> Verdict {
             .map(|named| Evidence::new(format!("{}:{}", named.path, named.line), &named.module))
             .collect(),
         consequence: fails.into(),
-        remedy: Remedy::new(
-            When::Now,
-            "Take vfio_virqfd out: since Linux 6.2 it is part of vfio, and older kernels load it with vfio-pci by themselves",
+        remedy: early::change_files(
+            system,
+            Remedy::new(When::Now, TAKE_VIRQFD_OUT),
+            "boot.kernelModules or boot.initrd.kernelModules",
+            commands,
         )
-        .commands(commands)
         .commands(remedy::rebuild_initramfs(system)),
     })
 }

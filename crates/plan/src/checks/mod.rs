@@ -25,6 +25,7 @@
 mod boot;
 mod claims;
 mod device;
+mod early;
 mod groups;
 mod image;
 mod iommu;

@@ -185,7 +185,8 @@ pub fn rebuild_initramfs(system: &System) -> Vec<String> {
     let command = if has(system, Tool::NixOs) {
         NIXOS_BOOT
     } else if has(system, Tool::RpmOstree) {
-        "rpm-ostree initramfs --enable"
+        // A new deployment, with the files that are tracked as they are now.
+        "rpm-ostree initramfs-etc --force-sync"
     } else if has(system, Tool::UpdateInitramfs)
         // Debian's dracut brings the command too, which knows how the images are called there.
         || has(system, Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
@@ -344,6 +345,8 @@ mod tests {
             ("linuxmint", "ubuntu debian", &[Tool::Dracut], "update-initramfs -u -k all"),
             ("fedora", "", &[Tool::Dracut], "dracut -f --regenerate-all"),
             ("arch", "", &[Tool::Mkinitcpio], "mkinitcpio -P"),
+            ("bazzite", "fedora", &[Tool::RpmOstree, Tool::Dracut], "rpm-ostree initramfs-etc --force-sync"),
+            ("nixos", "", &[Tool::NixOs], "nixos-rebuild boot"),
         ] {
             assert_eq!(rebuild_initramfs(&system(id, like, tools)), [command], "{id}");
         }
