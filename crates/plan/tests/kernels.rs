@@ -3,12 +3,13 @@
 
 use passthru_formats::Errno;
 use passthru_formats::cpuinfo::{CpuInfo, Virtualization};
+use passthru_formats::image::Image;
 use passthru_formats::initramfs::assignments;
 use passthru_formats::iomem::BootFramebuffer;
 use passthru_formats::kconfig;
 use passthru_formats::modprobe;
 use passthru_formats::modules::Loaded;
-use passthru_model::system::boot::{ModprobeLine, NamedModule, Oddity, Stage};
+use passthru_model::system::boot::{InitramfsImage, ModprobeLine, NamedModule, Oddity, Stage};
 use passthru_model::system::{Distribution, Kernel, Processor, System, Tool};
 use passthru_model::{Blind, Fact, Records, Seen, Severity, Snapshot, Verdict, When};
 use passthru_pci::{Address, Class, Id};
@@ -514,6 +515,16 @@ fn who_wins_at_boot() {
     let finding = one(&host, id);
     assert!(finding.summary.contains("loaded first in the initramfs"));
     assert!(finding.remedy.text.starts_with("Put vfio_pci before nouveau in /etc/initramfs-tools/modules:1"));
+    // The file was put right, and the image is as it was.
+    named(&mut host, Stage::InitramfsFirst, &["vfio_pci", "nouveau"]);
+    let mut image = Image::default();
+    image.files.insert("/conf/modules".into(), "nouveau\nvfio_pci\n".into());
+    host.system.boot.image =
+        Some(InitramfsImage { path: "/boot/initrd.img".into(), inside: Fact::Known(image) });
+    let finding = one(&host, id);
+    assert!(finding.summary.ends_with("the initramfs image loads nouveau first, before vfio-pci"));
+    assert!(finding.evidence.iter().any(|e| e.place == "/boot/initrd.img: /conf/modules"));
+    host.system.boot.image = None;
     named(&mut host, Stage::Root, &["vfio_pci"]);
     host.system.boot.hooks = vec!["base".into(), "kms".into()];
     assert!(one(&host, id).summary.contains("hook kms"));

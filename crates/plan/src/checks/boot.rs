@@ -133,6 +133,17 @@ fn loaded_before(system: &System, device: &Device, module: &str, evidence: &mut 
         evidence.push(Evidence::new(format!("{}:{}", named.path, named.line), &named.module));
         return format!("{module} is loaded first in the initramfs, before vfio-pci");
     }
+    if let Some((path, image)) = image::inside(&system.boot) {
+        let order = image.first();
+        let at = |name: &str| order.iter().position(|(_, one)| one == name);
+        if let Some(of_host) = at(module)
+            && at("vfio_pci").is_none_or(|of_vfio| of_host < of_vfio)
+        {
+            let place = format!("{path}: {}", order[of_host].0);
+            evidence.push(Evidence::new(place, format!("{module}, and vfio_pci not before it")));
+            return format!("the initramfs image loads {module} first, before vfio-pci");
+        }
+    }
     let display = device.class.known().is_some_and(|class| class.is_display());
     if display && vfio.is_none() && system.boot.hooks.iter().any(|hook| hook == "kms") {
         evidence

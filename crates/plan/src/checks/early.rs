@@ -100,11 +100,15 @@ pub(super) fn rebuild_with(system: &System, files: &[&str]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use passthru_formats::os_release;
-    use passthru_model::Fact;
-    use passthru_model::system::Distribution;
+    use passthru_formats::{modprobe, os_release};
+    use passthru_model::system::boot::{ModprobeLine, NamedModule, Stage};
+    use passthru_model::system::{Distribution, Kernel};
+    use passthru_model::{Fact, Records, Seen};
 
+    use super::super::testing::{function, host_with};
+    use super::super::{Host, run};
     use super::*;
+    use crate::uses::Uses;
 
     const NIXOS: &str = "ID=nixos\nID_LIKE=\"\"\nNAME=NixOS\nPRETTY_NAME=\"NixOS 25.05 (Warbler)\"\n\
         VERSION=\"25.05 (Warbler)\"\nVERSION_ID=\"25.05\"\n";
@@ -156,6 +160,57 @@ mod tests {
         let commands = told(&system("ID=fedora\n", &[Tool::Dracut])).1;
         assert_eq!(commands, [SOFTDEP, dracut, "dracut -f --regenerate-all"]);
         assert_eq!(told(&system("ID=void\n", &[])).1, [SOFTDEP]);
+    }
+
+    /// A graphics card that nouveau has although vfio-pci should, and VFIO kept away.
+    fn remedies(tools: &[Tool]) -> Vec<Remedy> {
+        let line = |text: &str, line| ModprobeLine {
+            path: "/etc/modprobe.d/x.conf".into(),
+            line,
+            command: modprobe::parse(text.as_bytes()).remove(0).1,
+        };
+        let mut snapshot = host_with(|system| {
+            system.tools = tools.to_vec();
+            let lines = ["options vfio-pci ids=10de:1284", "install vfio-pci /bin/false"];
+            let lines = lines.iter().zip(1..).map(|(text, number)| line(text, number)).collect();
+            system.boot.modprobe = Seen::new(lines, Vec::new());
+            let (path, module) = ("/etc/modules-load.d/nixos.conf".to_owned(), "vfio_virqfd".to_owned());
+            let named = vec![NamedModule { path, line: 1, module, stage: Stage::Root }];
+            system.boot.named = Seen::new(named, Vec::new());
+            let kernel = Kernel { release: "6.12".into(), running: true, ..Kernel::default() };
+            system.kernels = Seen::new(vec![kernel], Vec::new());
+        });
+        snapshot.command_line = Fact::Known("iommu=off".into());
+        let mut card = function("0000:01:00.0");
+        card.id = Fact::Known("10de:1284".parse().unwrap());
+        card.class = Fact::Known(passthru_pci::Class::new(0x03_0000));
+        card.driver = Fact::Known("nouveau".into());
+        snapshot.devices = vec![card];
+        let (uses, records) = (Uses::of(&snapshot), Records::default());
+        let host = Host { snapshot: &snapshot, uses: &uses, records: &records };
+        let named = [snapshot.devices[0].address];
+        let judged = run(&host, Some(&named));
+        judged.iter().flat_map(|one| one.verdict.findings()).map(|finding| finding.remedy.clone()).collect()
+    }
+
+    #[test]
+    fn whole_checks() {
+        let writes = |remedy: &&Remedy| remedy.commands.iter().any(|command| command.contains("/etc/"));
+        let nixos = remedies(&[Tool::NixOs]);
+        assert_eq!(nixos.iter().find(writes), None);
+        let said: Vec<_> = nixos.iter().filter(|remedy| remedy.text.contains("configuration.nix")).collect();
+        assert_eq!(said.len(), 4, "{said:#?}");
+        assert!(said.iter().all(|remedy| remedy.commands == ["nixos-rebuild boot"]), "{said:#?}");
+        let ostree = remedies(&[Tool::RpmOstree, Tool::Dracut]);
+        let last: Vec<_> = ostree.iter().filter(writes).filter_map(|remedy| remedy.commands.last()).collect();
+        assert_eq!(
+            last,
+            [
+                "rpm-ostree initramfs-etc --force-sync",
+                "rpm-ostree initramfs-etc --track=/etc/modprobe.d/x.conf --force-sync",
+                "rpm-ostree initramfs-etc --track=/etc/modprobe.d/vfio.conf --track=/etc/modprobe.d/x.conf --force-sync",
+            ]
+        );
     }
 
     #[test]

@@ -87,21 +87,29 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
         }
     }
 
+    let first = image.first();
     for named in boot.named.at_least().iter().filter(|named| named.stage != Stage::Root) {
         let module = modules::canonical(&named.module);
         // A module that this kernel does not have is another check's.
         let is_file = running(host).and_then(|kernel| kernel.module(&module)) == Some(Presence::File);
-        if !module.starts_with("vfio") || !is_file || image.modules.contains(&*module) {
+        let inside = image.modules.contains(&*module);
+        let is_first = named.stage != Stage::InitramfsFirst || first.iter().any(|(_, one)| *one == *module);
+        if !module.starts_with("vfio") || !is_file || (inside && is_first) {
             continue;
         }
         match &image.unopened {
             Some(inner) => unseen.push(Unseen {
                 path: format!("{}: {inner}", of.path),
-                why: "modules in a file system inside the image are not looked for".into(),
+                why: "modules and lists of them in a file system inside the image are not looked for".into(),
             }),
             None => {
                 let place = format!("{}:{}", named.path, named.line);
-                evidence.push(Evidence::new(place, format!("{module} (the module is not in the image)")));
+                let lacks = if inside {
+                    "the image does not load it first"
+                } else {
+                    "the module is not in the image"
+                };
+                evidence.push(Evidence::new(place, format!("{module} ({lacks})")));
             }
         }
     }
@@ -254,8 +262,17 @@ mod tests {
             asked(system, image);
             file(system, path);
             image.modules.insert("vfio_pci".into());
+            image.files.insert("/conf/modules".into(), "vfio-pci\n".into());
         });
         assert_eq!(inside, "pass");
+        // It is inside, and waits for somebody to ask for it.
+        let later = host(|system, image| {
+            asked(system, image);
+            file(system, path);
+            image.modules.insert("vfio_pci".into());
+            image.files.insert("/conf/modules".into(), "virtio_iommu\n".into());
+        });
+        assert_eq!(later, OLD);
         let squashed = host(|system, image| {
             asked(system, image);
             file(system, path);
