@@ -323,6 +323,14 @@ fn modules() {
         host.system.distribution = Fact::Known(Distribution { id: id.into(), ..Distribution::default() });
         assert_eq!(one(&host, "vfio-modules").remedy.commands, [command]);
     }
+    for (tool, command) in [(Tool::NixOs, "nixos-rebuild boot"), (Tool::RpmOstree, "rpm-ostree upgrade")] {
+        let mut host = host.clone();
+        host.system.tools = vec![tool];
+        host.system.distribution =
+            Fact::Known(Distribution { id: "fedora".into(), ..Distribution::default() });
+        let remedy = one(&host, "vfio-modules").remedy;
+        assert_eq!((&*remedy.commands, remedy.when), (&[command.to_owned()][..], When::Reboot));
+    }
     // Loaded is there; never built is another finding.
     host.drivers = Fact::Known(vec!["vfio-pci".into()]);
     passes(&host, "vfio-modules");

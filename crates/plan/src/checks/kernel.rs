@@ -248,38 +248,47 @@ fn standard_kernel(system: &System, kernel: &Kernel) -> Option<(String, String)>
 fn more_modules(system: &System, kernel: &Kernel) -> Remedy {
     let release = &kernel.release;
     let is = |id| system.distribution.known().is_some_and(|d| d.is(id));
-    let (text, command) =
-        if let Some((text, command)) = standard_kernel(system, kernel).filter(|_| !is("ubuntu")) {
-            (text, Some(command))
-        } else if is("ubuntu") {
-            let text = format!("Install the modules that linux-modules-{release} leaves out");
-            (text, Some(format!("apt install linux-modules-extra-{release}")))
-        } else if is("fedora") || is("rhel") {
-            // A cloud image has kernel-core only.
-            (
-                format!("Install all modules of kernel {release}"),
-                Some(format!("dnf install kernel-modules-{release}")),
-            )
-        } else if is("suse") || is("opensuse") {
-            // kernel-default-base has the same release and few modules.
-            (
-                "Install kernel-default in the place of kernel-default-base".into(),
-                Some("zypper install kernel-default".into()),
-            )
-        } else if is("debian") {
-            (
-                format!("Install kernel {release} anew, or a newer one"),
-                Some(format!("apt install --reinstall linux-image-{release}")),
-            )
-        } else {
-            (
-                format!(
-                    "Install the package that holds all modules of kernel {release}, and run depmod {release}"
-                ),
-                None,
-            )
-        };
-    Remedy::new(if kernel.running { When::Now } else { When::Reboot }, text).commands(command)
+    let has = |tool| system.tools.contains(&tool);
+    let (text, command) = if let Some((text, command)) =
+        standard_kernel(system, kernel).filter(|_| !is("ubuntu"))
+    {
+        (text, Some(command))
+    } else if is("ubuntu") {
+        let text = format!("Install the modules that linux-modules-{release} leaves out");
+        (text, Some(format!("apt install linux-modules-extra-{release}")))
+    } else if has(Tool::NixOs) {
+        let text = "Build the system with a kernel that has them (boot.kernelPackages in configuration.nix)";
+        (text.into(), Some("nixos-rebuild boot".into()))
+    } else if has(Tool::RpmOstree) {
+        // /usr is the image's, and nothing is added to it in place.
+        ("Boot an image whose kernel has all of its modules".into(), Some("rpm-ostree upgrade".into()))
+    } else if is("fedora") || is("rhel") {
+        // A cloud image has kernel-core only.
+        (
+            format!("Install all modules of kernel {release}"),
+            Some(format!("dnf install kernel-modules-{release}")),
+        )
+    } else if is("suse") || is("opensuse") {
+        // kernel-default-base has the same release and few modules.
+        (
+            "Install kernel-default in the place of kernel-default-base".into(),
+            Some("zypper install kernel-default".into()),
+        )
+    } else if is("debian") {
+        (
+            format!("Install kernel {release} anew, or a newer one"),
+            Some(format!("apt install --reinstall linux-image-{release}")),
+        )
+    } else {
+        (
+            format!(
+                "Install the package that holds all modules of kernel {release}, and run depmod {release}"
+            ),
+            None,
+        )
+    };
+    let now = kernel.running && !has(Tool::NixOs) && !has(Tool::RpmOstree);
+    Remedy::new(if now { When::Now } else { When::Reboot }, text).commands(command)
 }
 
 fn vfio_modules(host: &Host<'_>) -> Verdict {
