@@ -195,6 +195,20 @@ fn tools_of_systems() {
         ("etc/cmdline.d/root.conf", b"root=/dev/sda2 rw\n"),
     ];
     assert_eq!(system(&arch).tools, [Tool::CmdlineDirectory, Tool::Mkinitcpio]);
+    // grub2-bls: both of GRUB's files are there, and neither is read.
+    let tumbleweed: [(&str, &[u8]); 6] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"openSUSE Tumbleweed\"\nID=\"opensuse-tumbleweed\"\nID_LIKE=\"opensuse suse\"\n",
+        ),
+        ("usr/bin/sdbootutil", b""),
+        ("usr/bin/dracut", b""),
+        ("usr/sbin/grub2-mkconfig", b""),
+        ("etc/default/grub", b""),
+        ("etc/kernel/cmdline", b"root=UUID=0 splash=silent quiet\n"),
+    ];
+    assert_eq!(system(&tumbleweed).tools, [Tool::SdBootUtil, Tool::GrubMkconfig, Tool::Dracut]);
+    assert_eq!(system(&tumbleweed[..5]).tools, [Tool::GrubMkconfig, Tool::Dracut]);
     let silverblue: [(&str, &[u8]); 3] = [
         (
             "usr/lib/os-release",

@@ -319,6 +319,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Stat, "/usr/bin/kernel-install", T::Stat),
     (Stat, "/usr/bin/kernelstub", T::Stat),
     (Stat, "/usr/bin/mkinitcpio", T::Stat),
+    (Stat, "/usr/bin/sdbootutil", T::Stat),
     (Stat, "/usr/sbin/dracut", T::Stat),
     (Stat, "/usr/sbin/grub-mkconfig", T::Stat),
     (Stat, "/usr/sbin/grub2-mkconfig", T::Stat),

@@ -15,6 +15,7 @@ const TOOLS: &[(Tool, &[&[&str]])] = &[
     (Tool::RpmOstree, &[&["/run/ostree-booted"]]),
     (Tool::Kernelstub, &[&["/usr/bin/kernelstub"]]),
     (Tool::ProxmoxBootTool, &[&["/usr/sbin/proxmox-boot-tool"], &["/etc/kernel/proxmox-boot-uuids"]]),
+    (Tool::SdBootUtil, &[&["/usr/bin/sdbootutil"], &["/etc/kernel/cmdline"]]),
     (Tool::Grubby, &[&["/usr/sbin/grubby", "/sbin/grubby", "/usr/bin/grubby"]]),
     (Tool::UpdateGrub, &[&["/usr/sbin/update-grub", "/sbin/update-grub"], &["/etc/default/grub"]]),
     (

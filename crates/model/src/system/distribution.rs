@@ -30,6 +30,8 @@ pub enum Tool {
     Kernelstub,
     /// `proxmox-boot-tool` with `/etc/kernel/cmdline`.
     ProxmoxBootTool,
+    /// `sdbootutil` with `/etc/kernel/cmdline` (openSUSE with systemd-boot or grub2-bls).
+    SdBootUtil,
     /// `/usr/sbin/grubby` (Fedora, RHEL).
     Grubby,
     /// `/usr/sbin/update-grub` (Debian).

@@ -87,6 +87,10 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
     if has(system, Tool::ProxmoxBootTool) {
         return proxmox(system, remedy, add, remove);
     }
+    // Entries of openSUSE's systemd-boot and grub2-bls, whatever stands in /etc/default/grub.
+    if has(system, Tool::SdBootUtil) {
+        return edit(remedy, CMDLINE, add, remove).command("sdbootutil update-all-entries");
+    }
     // Editing /etc/default/grub does not change boot entries that are there already (BLS).
     if has(system, Tool::Grubby) {
         let mut options = String::new();
@@ -187,6 +191,9 @@ pub fn rebuild_initramfs(system: &System) -> Vec<String> {
     } else if has(system, Tool::RpmOstree) {
         // A new deployment, with the files that are tracked as they are now.
         "rpm-ostree initramfs-etc --force-sync"
+    } else if has(system, Tool::SdBootUtil) {
+        // The images are on EFI's partition, where dracut alone does not put them.
+        "sdbootutil mkinitrd"
     } else if has(system, Tool::UpdateInitramfs)
         // Debian's dracut brings the command too, which knows how the images are called there.
         || has(system, Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
@@ -273,6 +280,15 @@ mod tests {
                 &["rpm-ostree kargs --append-if-missing=a=1 --delete-if-present=b.c=1"],
             ),
             ("nixos", "", &[Tool::NixOs], &["nixos-rebuild boot"]),
+            (
+                "opensuse-tumbleweed",
+                "opensuse suse",
+                &[Tool::SdBootUtil, Tool::GrubMkconfig, Tool::KernelInstall, Tool::Dracut],
+                &[
+                    "sed -i.bak -E -e 's/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' -e '1 s/$/ a=1/' /etc/kernel/cmdline",
+                    "sdbootutil update-all-entries",
+                ],
+            ),
             // What mkinitcpio's presets build is what boots, whatever else is installed.
             (
                 "arch",
@@ -347,6 +363,12 @@ mod tests {
             ("arch", "", &[Tool::Mkinitcpio], "mkinitcpio -P"),
             ("bazzite", "fedora", &[Tool::RpmOstree, Tool::Dracut], "rpm-ostree initramfs-etc --force-sync"),
             ("nixos", "", &[Tool::NixOs], "nixos-rebuild boot"),
+            (
+                "opensuse-tumbleweed",
+                "opensuse suse",
+                &[Tool::SdBootUtil, Tool::Dracut],
+                "sdbootutil mkinitrd",
+            ),
         ] {
             assert_eq!(rebuild_initramfs(&system(id, like, tools)), [command], "{id}");
         }
