@@ -126,6 +126,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
     let files: Vec<&str> = missing.into_iter().collect();
     // dracut copies /etc/modprobe.d only where the image is for this host alone (90kernel-modules).
     let is_general = system.tools.contains(&Tool::Dracut)
+        && !system.tools.contains(&Tool::RpmOstree)
         && inside.is_empty()
         && image.modprobe().any(|(path, _)| !path.starts_with(OWN));
     if is_general && !files.is_empty() {
@@ -297,11 +298,21 @@ mod tests {
 
     #[test]
     fn dracut_leaves_them_out_of_general_images() {
+        let install =
+            "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' >> /etc/dracut.conf.d/modprobe-d.conf";
+        assert_eq!(general(&[Tool::Dracut]), [install, "dracut -f --regenerate-all"]);
+        // Its owner has other ways into it.
+        let track = "rpm-ostree initramfs-etc --track=/etc/modprobe.d/vfio.conf --force-sync";
+        assert_eq!(general(&[Tool::RpmOstree, Tool::Dracut]), [track]);
+    }
+
+    /// What is to be done where an image has the distribution's files and not the owner's.
+    fn general(tools: &[Tool]) -> Vec<String> {
         let snapshot = host_with(|system| {
             let command = modprobe::parse(IDS.as_bytes()).remove(0).1;
             let path = "/etc/modprobe.d/vfio.conf".to_owned();
             system.boot.modprobe = Seen::new(vec![ModprobeLine { path, line: 1, command }], Vec::new());
-            system.tools = vec![Tool::Dracut];
+            system.tools = tools.to_vec();
             let mut image = Image::default();
             image
                 .files
@@ -316,12 +327,6 @@ mod tests {
         else {
             panic!("no finding")
         };
-        assert_eq!(
-            found[0].remedy.commands,
-            [
-                "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' >> /etc/dracut.conf.d/modprobe-d.conf",
-                "dracut -f --regenerate-all"
-            ]
-        );
+        found[0].remedy.commands.clone()
     }
 }
