@@ -17,6 +17,8 @@ pub enum Virtualization {
 pub struct CpuInfo {
     /// `vendor_id`, such as `GenuineIntel` or `AuthenticAMD`; empty on anything but x86.
     pub vendor: String,
+    /// An Arm processor: `CPU implementer`.
+    pub arm: bool,
     /// `model name`; empty where there is none (ARM).
     pub model: String,
     /// The extension its flags name. The kernel takes `vmx` away where the firmware has
@@ -46,6 +48,7 @@ pub fn parse(text: &[u8]) -> Option<CpuInfo> {
         any |= key.trim() == "processor";
         match key.trim() {
             "vendor_id" => info.vendor = value.to_owned(),
+            "CPU implementer" => info.arm = true,
             "model name" => info.model = value.to_owned(),
             "flags" => {
                 for flag in value.split_ascii_whitespace() {
@@ -85,7 +88,8 @@ mod tests {
         assert_eq!((amd.virtualization, amd.hypervisor), (Some(Virtualization::Svm), true));
         assert_eq!(amd.physical_bits, None);
         let arm = parse(b"processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n").unwrap();
-        assert!(arm.vendor.is_empty() && arm.virtualization.is_none());
+        assert!(arm.arm && arm.vendor.is_empty() && arm.virtualization.is_none());
+        assert!(!info.arm);
     }
 
     #[test]

@@ -38,6 +38,7 @@
 //! | [`process`] | a virtual machine's name, sshd's ports, NVIDIA's minors |
 //! | [`virconf`] | libvirt's configuration files |
 //! | [`passwd`] | `/etc/passwd`, `/etc/group` |
+//! | [`path`] | paths by their text alone |
 //!
 //! Nothing here reads files, asks the clock or panics, whatever the input: that is
 //! what the targets in `fuzz/` are for.
@@ -70,7 +71,7 @@ pub mod modules;
 pub mod mountinfo;
 pub mod os_release;
 pub mod passwd;
-mod path;
+pub mod path;
 pub mod pci_ids;
 pub mod process;
 pub mod redact;

@@ -1,7 +1,8 @@
 //! Paths by their text alone.
 
 /// The absolute path a link in a directory leads to; further links are not followed.
-pub(crate) fn absolute(directory: &str, target: &str) -> String {
+#[must_use]
+pub fn absolute(directory: &str, target: &str) -> String {
     let directory = if target.starts_with('/') { "" } else { directory };
     let mut parts: Vec<&str> = Vec::new();
     for part in directory.split('/').chain(target.split('/')) {

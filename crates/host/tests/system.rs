@@ -183,3 +183,77 @@ fn refusals_are_read_where_auditd_runs() {
     assert_eq!(said, [("apparmor-denied", 2, "apparmor=\"DENIED\" operation=\"open\" name=\"/dev/vfio/3\"")]);
     assert!(matches!(system(&[("run/auditd.pid", b"812\n")]).audit, Fact::Unreadable(_)));
 }
+
+/// Which tools are found on systems that look like others: os-release is theirs.
+#[test]
+fn tools_of_systems() {
+    // Proxmox VE 8 says that it is a Debian 12.
+    let debian: (&str, &[u8]) = (
+        "etc/os-release",
+        b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n",
+    );
+    let proxmox: [(&str, &[u8]); 6] = [
+        debian,
+        ("usr/sbin/proxmox-boot-tool", b""),
+        ("usr/sbin/update-grub", b""),
+        ("usr/bin/kernel-install", b""),
+        ("etc/default/grub", b"GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"),
+        ("etc/kernel/proxmox-boot-uuids", b"EEC6-6947\n"),
+    ];
+    assert_eq!(system(&proxmox).tools, [Tool::ProxmoxBootTool, Tool::UpdateGrub]);
+    assert_eq!(system(&proxmox[..5]).tools, [Tool::UpdateGrub]);
+    let arch: [(&str, &[u8]); 4] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"Arch Linux\"\nPRETTY_NAME=\"Arch Linux\"\nID=arch\nBUILD_ID=rolling\n",
+        ),
+        ("usr/bin/kernel-install", b""),
+        ("usr/bin/mkinitcpio", b""),
+        ("etc/cmdline.d/root.conf", b"root=/dev/sda2 rw\n"),
+    ];
+    assert_eq!(system(&arch).tools, [Tool::CmdlineDirectory, Tool::Mkinitcpio]);
+    // grub2-bls: both of GRUB's files are there, and neither is read.
+    let tumbleweed: [(&str, &[u8]); 6] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"openSUSE Tumbleweed\"\nID=\"opensuse-tumbleweed\"\nID_LIKE=\"opensuse suse\"\n",
+        ),
+        ("usr/bin/sdbootutil", b""),
+        ("usr/bin/dracut", b""),
+        ("usr/sbin/grub2-mkconfig", b""),
+        ("etc/default/grub", b""),
+        ("etc/kernel/cmdline", b"root=UUID=0 splash=silent quiet\n"),
+    ];
+    assert_eq!(system(&tumbleweed).tools, [Tool::SdBootUtil, Tool::GrubMkconfig, Tool::Dracut]);
+    assert_eq!(system(&tumbleweed[..5]).tools, [Tool::GrubMkconfig, Tool::Dracut]);
+    let silverblue: [(&str, &[u8]); 3] = [
+        (
+            "usr/lib/os-release",
+            b"NAME=\"Fedora Linux\"\nID=fedora\nVERSION_ID=34\nVARIANT_ID=silverblue\nOSTREE_VERSION='34.20210721.0'\n",
+        ),
+        ("run/ostree-booted", b""),
+        ("usr/bin/dracut", b""),
+    ];
+    assert_eq!(system(&silverblue).tools, [Tool::RpmOstree, Tool::Dracut]);
+}
+
+#[test]
+fn a_link_to_a_list_of_modules_is_no_second_list() {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["sys/bus/pci/devices", "etc/modules-load.d", "usr/local/etc"] {
+        fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    fs::write(root.path().join("etc/modules"), "vfio_virqfd\n").unwrap();
+    fs::write(root.path().join("usr/local/etc/mine"), "\nvfio_pci\n").unwrap();
+    let link = |target, name| {
+        std::os::unix::fs::symlink(target, root.path().join("etc/modules-load.d").join(name)).unwrap();
+    };
+    // As Debian 12 has it.
+    link("../modules", "modules.conf");
+    link("/usr/local/etc/mine", "own.conf");
+    let source = Directory::at(root.path().to_str().unwrap()).unwrap();
+    let wants = Wants { system: true, ..Wants::default() };
+    let system = passthru_host::snapshot(&source, &wants).unwrap().system;
+    let named: Vec<_> = system.boot.named.complete().unwrap().iter().map(|n| (&*n.path, n.line)).collect();
+    assert_eq!(named, [("/etc/modules", 1), ("/usr/local/etc/mine", 2)]);
+}

@@ -3,12 +3,13 @@
 
 use passthru_formats::Errno;
 use passthru_formats::cpuinfo::{CpuInfo, Virtualization};
+use passthru_formats::image::Image;
 use passthru_formats::initramfs::assignments;
 use passthru_formats::iomem::BootFramebuffer;
 use passthru_formats::kconfig;
 use passthru_formats::modprobe;
 use passthru_formats::modules::Loaded;
-use passthru_model::system::boot::{ModprobeLine, NamedModule, Oddity, Stage};
+use passthru_model::system::boot::{InitramfsImage, ModprobeLine, NamedModule, Oddity, Stage};
 use passthru_model::system::{Distribution, Kernel, Processor, System, Tool};
 use passthru_model::{Blind, Fact, Records, Seen, Severity, Snapshot, Verdict, When};
 use passthru_pci::{Address, Class, Id};
@@ -322,6 +323,14 @@ fn modules() {
         host.system.distribution = Fact::Known(Distribution { id: id.into(), ..Distribution::default() });
         assert_eq!(one(&host, "vfio-modules").remedy.commands, [command]);
     }
+    for (tool, command) in [(Tool::NixOs, "nixos-rebuild boot"), (Tool::RpmOstree, "rpm-ostree upgrade")] {
+        let mut host = host.clone();
+        host.system.tools = vec![tool];
+        host.system.distribution =
+            Fact::Known(Distribution { id: "fedora".into(), ..Distribution::default() });
+        let remedy = one(&host, "vfio-modules").remedy;
+        assert_eq!((&*remedy.commands, remedy.when), (&[command.to_owned()][..], When::Reboot));
+    }
     // Loaded is there; never built is another finding.
     host.drivers = Fact::Known(vec!["vfio-pci".into()]);
     passes(&host, "vfio-modules");
@@ -494,7 +503,7 @@ fn who_wins_at_boot() {
         finding.remedy.commands,
         [
             "echo 'softdep nouveau pre: vfio-pci' >> /etc/modprobe.d/vfio.conf",
-            "echo vfio-pci >> /etc/initramfs-tools/modules",
+            "echo vfio_pci >> /etc/initramfs-tools/modules",
             "update-initramfs -u -k all",
         ]
     );
@@ -514,6 +523,16 @@ fn who_wins_at_boot() {
     let finding = one(&host, id);
     assert!(finding.summary.contains("loaded first in the initramfs"));
     assert!(finding.remedy.text.starts_with("Put vfio_pci before nouveau in /etc/initramfs-tools/modules:1"));
+    // The file was put right, and the image is as it was.
+    named(&mut host, Stage::InitramfsFirst, &["vfio_pci", "nouveau"]);
+    let mut image = Image::default();
+    image.files.insert("/conf/modules".into(), "nouveau\nvfio_pci\n".into());
+    host.system.boot.image =
+        Some(InitramfsImage { path: "/boot/initrd.img".into(), inside: Fact::Known(image) });
+    let finding = one(&host, id);
+    assert!(finding.summary.ends_with("the initramfs image loads nouveau first, before vfio-pci"));
+    assert!(finding.evidence.iter().any(|e| e.place == "/boot/initrd.img: /conf/modules"));
+    host.system.boot.image = None;
     named(&mut host, Stage::Root, &["vfio_pci"]);
     host.system.boot.hooks = vec!["base".into(), "kms".into()];
     assert!(one(&host, id).summary.contains("hook kms"));

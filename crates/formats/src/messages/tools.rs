@@ -8,7 +8,11 @@ const fn of(name: &'static str, pattern: &'static str, from: &'static str) -> Te
 }
 
 pub(super) const TEXTS: &[Text] = &[
-    of("virqfd-gone", "Failed to find module 'vfio_virqfd'", "dracut-install.c"),
+    of(
+        "virqfd-gone",
+        "Failed to find module 'vfio_virqfd'",
+        "dracut-install.c; systemd, src/shared/module-util.c, before that src/modules-load/modules-load.c",
+    ),
     of("virqfd-gone", "module not found: 'vfio_virqfd'", "mkinitcpio, functions, add_module"),
     of("virqfd-gone", "module not found: `vfio_virqfd'", "mkinitcpio, functions, add_module, older versions"),
     of("virqfd-gone", "Module vfio_virqfd not found", "kmod, tools/modprobe.c"),
@@ -32,6 +36,22 @@ pub(super) const TEXTS: &[Text] = &[
         "dracut-pre-udev.service, as systemd 252 and later say it",
     ),
     of("module-missing", "Module {module} not found in directory {path}", "kmod, tools/modprobe.c"),
+    // ENOSYS of libkmod: there is no index to look it up in, as the kernel's directory is gone.
+    of(
+        "module-missing",
+        "Failed to look up module alias '{module}': Function not implemented",
+        "systemd, src/shared/module-util.c",
+    ),
+    of(
+        "module-missing",
+        "Failed to lookup module alias '{module}': Function not implemented",
+        "systemd, src/shared/module-util.c, older versions",
+    ),
+    of(
+        "module-missing",
+        "Failed to lookup alias '{module}': Function not implemented",
+        "systemd, src/modules-load/modules-load.c, still older versions",
+    ),
     of("module-in-use", "Module {module} is in use", "kmod, tools/modprobe.c and tools/rmmod.c"),
     of("bind-invalid", "write error: Invalid argument", "bash and dash, echo"),
     of("new-id-twice", "write error: File exists", "bash and dash, echo"),

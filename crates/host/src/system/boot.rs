@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use passthru_formats::initramfs::{self, Assignment};
+use passthru_formats::path::absolute;
 use passthru_formats::{iomem, modprobe, modules};
 use passthru_model::system::boot::{ModprobeLine, NamedModule, Oddity, Stage};
 use passthru_model::system::{Boot, Tool};
@@ -42,9 +43,17 @@ pub(super) fn read(ask: &mut Asker<'_>, tools: &[Tool]) -> Boot {
             _ => {}
         }
     }
-    named.lines(ask, "/etc/modules", Stage::Root);
+    const ETC_MODULES: &str = "/etc/modules";
+    named.lines(ask, ETC_MODULES, ETC_MODULES, Stage::Root);
     for path in files(ask, &MODULES_LOAD, ".conf", &mut named.blind) {
-        named.lines(ask, &path, Stage::Root);
+        // Debian's modules.conf is a link to /etc/modules; and what people edit is the file.
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let target = ask.source.link(&path).map(|target| absolute(directory, &target));
+        match target {
+            Ok(target) if target == ETC_MODULES => {}
+            Ok(target) => named.lines(ask, &path, &target, Stage::Root),
+            Err(_) => named.lines(ask, &path, &path, Stage::Root),
+        }
     }
     boot.named = Seen::new(named.modules, named.blind);
     boot
@@ -106,11 +115,11 @@ struct Named {
 }
 
 impl Named {
-    /// The modules of a file with one on each line.
-    fn lines(&mut self, ask: &mut Asker<'_>, path: &str, stage: Stage) {
+    /// The modules of a file with one on each line, which has this name.
+    fn lines(&mut self, ask: &mut Asker<'_>, path: &str, name: &str, stage: Stage) {
         let Some(text) = text(ask, path, &mut self.blind) else { return };
         for (line, module) in initramfs::module_lines(&text) {
-            self.add(path, line, module, stage);
+            self.add(name, line, module, stage);
         }
     }
 
@@ -132,7 +141,8 @@ impl Named {
 }
 
 fn initramfs_tools(ask: &mut Asker<'_>, named: &mut Named, boot: &mut Boot) {
-    named.lines(ask, "/etc/initramfs-tools/modules", Stage::InitramfsFirst);
+    let list = "/etc/initramfs-tools/modules";
+    named.lines(ask, list, list, Stage::InitramfsFirst);
     let mut paths = vec!["/etc/initramfs-tools/initramfs.conf".to_owned()];
     // What is sourced later wins (mkinitramfs(8)).
     paths.extend(files(

@@ -15,6 +15,7 @@ const TOOLS: &[(Tool, &[&[&str]])] = &[
     (Tool::RpmOstree, &[&["/run/ostree-booted"]]),
     (Tool::Kernelstub, &[&["/usr/bin/kernelstub"]]),
     (Tool::ProxmoxBootTool, &[&["/usr/sbin/proxmox-boot-tool"], &["/etc/kernel/proxmox-boot-uuids"]]),
+    (Tool::SdBootUtil, &[&["/usr/bin/sdbootutil"], &["/etc/kernel/cmdline"]]),
     (Tool::Grubby, &[&["/usr/sbin/grubby", "/sbin/grubby", "/usr/bin/grubby"]]),
     (Tool::UpdateGrub, &[&["/usr/sbin/update-grub", "/sbin/update-grub"], &["/etc/default/grub"]]),
     (
@@ -25,6 +26,7 @@ const TOOLS: &[(Tool, &[&[&str]])] = &[
         ],
     ),
     (Tool::KernelInstall, &[&["/usr/bin/kernel-install", "/bin/kernel-install"], &["/etc/kernel/cmdline"]]),
+    (Tool::CmdlineDirectory, &[&["/etc/cmdline.d"]]),
     (Tool::UpdateInitramfs, &[&["/usr/sbin/update-initramfs", "/sbin/update-initramfs"]]),
     (Tool::Dracut, &[&["/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut"]]),
     (Tool::Mkinitcpio, &[&["/usr/bin/mkinitcpio"]]),

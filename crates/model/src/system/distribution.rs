@@ -30,6 +30,8 @@ pub enum Tool {
     Kernelstub,
     /// `proxmox-boot-tool` with `/etc/kernel/cmdline`.
     ProxmoxBootTool,
+    /// `sdbootutil` with `/etc/kernel/cmdline` (openSUSE with systemd-boot or grub2-bls).
+    SdBootUtil,
     /// `/usr/sbin/grubby` (Fedora, RHEL).
     Grubby,
     /// `/usr/sbin/update-grub` (Debian).
@@ -38,6 +40,8 @@ pub enum Tool {
     GrubMkconfig,
     /// `kernel-install` with `/etc/kernel/cmdline` (systemd-boot, unified kernel images).
     KernelInstall,
+    /// `/etc/cmdline.d`, from which mkinitcpio takes the command line of unified kernel images.
+    CmdlineDirectory,
     /// `/usr/sbin/update-initramfs`.
     UpdateInitramfs,
     /// `/usr/bin/dracut`.

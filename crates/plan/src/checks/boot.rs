@@ -13,7 +13,7 @@ use passthru_model::{
 use super::claims::{COMMAND_LINE, claims};
 use super::image;
 use super::processor::running;
-use super::{Ask, Check, Host, Subject, evidence, not_known, remedy};
+use super::{Ask, Check, Host, Subject, early, evidence, not_known, remedy};
 use crate::uses::is_vfio_driver;
 
 /// From this version on vfio-pci takes a VGA device (0300) from the boot's framebuffer when it
@@ -47,6 +47,7 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
             return not_known(other, device.attribute("driver"));
         }
     };
+    let file = claim.place.split(':').next().unwrap_or_default();
     let mut evidence = vec![Evidence::new(&claim.place, format!("ids: {}", claim.text))];
     let vfio_builtin = running(host).and_then(|kernel| kernel.module("vfio_pci")) == Some(Presence::Builtin);
     if vfio_builtin && claim.place != COMMAND_LINE {
@@ -72,7 +73,7 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
             summary: format!("vfio-pci is told to take it and has not{why}"),
             evidence,
             consequence: "It is on no driver after the boot.".into(),
-            remedy: load_early(system, device, None),
+            remedy: load_early(system, device, None, file),
         });
     };
     evidence.push(Evidence::new(device.attribute("driver"), driver));
@@ -110,7 +111,7 @@ fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
         } else {
             loaded_before(system, device, &name, &mut evidence)
         };
-        (why, load_early(system, device, Some(&name)))
+        (why, load_early(system, device, Some(&name), file))
     };
     Verdict::from(Finding {
         severity: Severity::Warning,
@@ -131,6 +132,17 @@ fn loaded_before(system: &System, device: &Device, module: &str, evidence: &mut 
     {
         evidence.push(Evidence::new(format!("{}:{}", named.path, named.line), &named.module));
         return format!("{module} is loaded first in the initramfs, before vfio-pci");
+    }
+    if let Some((path, image)) = image::inside(&system.boot) {
+        let order = image.first();
+        let at = |name: &str| order.iter().position(|(_, one)| one == name);
+        if let Some(of_host) = at(module)
+            && at("vfio_pci").is_none_or(|of_vfio| of_host < of_vfio)
+        {
+            let place = format!("{path}: {}", order[of_host].0);
+            evidence.push(Evidence::new(place, format!("{module}, and vfio_pci not before it")));
+            return format!("the initramfs image loads {module} first, before vfio-pci");
+        }
     }
     let display = device.class.known().is_some_and(|class| class.is_display());
     if display && vfio.is_none() && system.boot.hooks.iter().any(|hook| hook == "kms") {
@@ -164,13 +176,12 @@ fn loaded_before(system: &System, device: &Device, module: &str, evidence: &mut 
 }
 
 /// How vfio-pci comes first on this system.
-fn load_early(system: &System, device: &Device, module: Option<&str>) -> Remedy {
-    let has = |tool| system.tools.contains(&tool);
-    let mut commands = Vec::new();
+fn load_early(system: &System, device: &Device, module: Option<&str>, claim: &str) -> Remedy {
     let mut text = "Load vfio-pci first in the initramfs".to_owned();
+    let mut lines = Vec::new();
     if let Some(module) = module {
         text.push_str(&format!(", and before {module} wherever that is loaded"));
-        commands.push(format!("echo 'softdep {module} pre: vfio-pci' >> /etc/modprobe.d/vfio.conf"));
+        lines.push(format!("softdep {module} pre: vfio-pci"));
     }
     let vfio = first(system, "vfio_pci");
     let before = module.and_then(|module| first(system, module));
@@ -180,27 +191,25 @@ fn load_early(system: &System, device: &Device, module: Option<&str>) -> Remedy 
         let place = format!("{}:{}", named.path, named.line);
         text = format!("Put vfio_pci before {} in {place}, and make the initramfs images anew", named.module);
     }
-    if vfio.is_none() {
-        if has(Tool::UpdateInitramfs) {
-            commands.push("echo vfio-pci >> /etc/initramfs-tools/modules".into());
-        } else if has(Tool::Mkinitcpio) {
-            commands.push(
-                "sed -i.bak -E 's/^MODULES=\\(/&vfio_pci vfio vfio_iommu_type1 /' /etc/mkinitcpio.conf"
-                    .into(),
-            );
-        } else if has(Tool::Dracut) {
-            commands.push(
-                "echo 'force_drivers+=\" vfio_pci vfio vfio_iommu_type1 \"' >> /etc/dracut.conf.d/vfio.conf"
-                    .into(),
-            );
-        }
+    let mut remedy = Remedy::new(When::Reboot, text);
+    if !lines.is_empty() {
+        remedy = early::add_modprobe(system, remedy, "vfio", &lines);
     }
-    commands.extend(remedy::rebuild_initramfs(system));
-    text.push_str(&format!(
+    if vfio.is_none() {
+        remedy = early::load_first(system, remedy, "vfio", &["vfio_pci", "vfio", "vfio_iommu_type1"]);
+    }
+    // The file with the ids is in the image as well, on systems that copy only what they are told.
+    let own = early::modprobe_file("vfio");
+    let mut files: Vec<&str> = if lines.is_empty() { Vec::new() } else { vec![&own] };
+    if claim.starts_with("/etc/modprobe.d/") && claim != own {
+        files.push(claim);
+    }
+    remedy = remedy.commands(early::rebuild_with(system, &files));
+    remedy.text.push_str(&format!(
         "; or leave the boot as it is and bind it when it is needed (`passthru bind {}`)",
         device.address
     ));
-    Remedy::new(When::Reboot, text).commands(commands)
+    remedy
 }
 
 fn initramfs_config(host: &Host<'_>) -> Verdict {

@@ -12,7 +12,7 @@ use passthru_model::system::{Boot, Tool};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
 use super::processor::running;
-use super::{Ask, Check, Host, Subject, not_known, remedy};
+use super::{Ask, Check, Host, Subject, early, not_known};
 
 /// Where the owner of the host writes; what distributions bring lies elsewhere and changes
 /// with packages, which make the image anew.
@@ -87,21 +87,29 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
         }
     }
 
+    let first = image.first();
     for named in boot.named.at_least().iter().filter(|named| named.stage != Stage::Root) {
         let module = modules::canonical(&named.module);
         // A module that this kernel does not have is another check's.
         let is_file = running(host).and_then(|kernel| kernel.module(&module)) == Some(Presence::File);
-        if !module.starts_with("vfio") || !is_file || image.modules.contains(&*module) {
+        let inside = image.modules.contains(&*module);
+        let is_first = named.stage != Stage::InitramfsFirst || first.iter().any(|(_, one)| *one == *module);
+        if !module.starts_with("vfio") || !is_file || (inside && is_first) {
             continue;
         }
         match &image.unopened {
             Some(inner) => unseen.push(Unseen {
                 path: format!("{}: {inner}", of.path),
-                why: "modules in a file system inside the image are not looked for".into(),
+                why: "modules and lists of them in a file system inside the image are not looked for".into(),
             }),
             None => {
                 let place = format!("{}:{}", named.path, named.line);
-                evidence.push(Evidence::new(place, format!("{module} (the module is not in the image)")));
+                let lacks = if inside {
+                    "the image does not load it first"
+                } else {
+                    "the module is not in the image"
+                };
+                evidence.push(Evidence::new(place, format!("{module} ({lacks})")));
             }
         }
     }
@@ -115,13 +123,14 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
     }
     evidence.insert(0, Evidence::new(&of.path, "the image of the running kernel"));
     let mut remedy = Remedy::new(When::Reboot, "Make the initramfs images anew, and boot");
+    let files: Vec<&str> = missing.into_iter().collect();
     // dracut copies /etc/modprobe.d only where the image is for this host alone (90kernel-modules).
     let is_general = system.tools.contains(&Tool::Dracut)
+        && !system.tools.contains(&Tool::RpmOstree)
         && inside.is_empty()
         && image.modprobe().any(|(path, _)| !path.starts_with(OWN));
-    if is_general && !missing.is_empty() {
-        let items: Vec<&str> = missing.into_iter().collect();
-        let items = items.join(" ");
+    if is_general && !files.is_empty() {
+        let items = files.join(" ");
         remedy.text = format!(
             "dracut leaves /etc/modprobe.d out of images that are not made for one host only: tell it to put {items} in, make \
              the images anew, and boot"
@@ -135,7 +144,7 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
         evidence,
         consequence: "What is loaded there goes by the old files, and most drivers are: devices end up where the image says."
             .into(),
-        remedy: remedy.commands(remedy::rebuild_initramfs(system)),
+        remedy: remedy.commands(early::rebuild_with(system, &files)),
     })
 }
 
@@ -254,8 +263,17 @@ mod tests {
             asked(system, image);
             file(system, path);
             image.modules.insert("vfio_pci".into());
+            image.files.insert("/conf/modules".into(), "vfio-pci\n".into());
         });
         assert_eq!(inside, "pass");
+        // It is inside, and waits for somebody to ask for it.
+        let later = host(|system, image| {
+            asked(system, image);
+            file(system, path);
+            image.modules.insert("vfio_pci".into());
+            image.files.insert("/conf/modules".into(), "virtio_iommu\n".into());
+        });
+        assert_eq!(later, OLD);
         let squashed = host(|system, image| {
             asked(system, image);
             file(system, path);
@@ -280,11 +298,21 @@ mod tests {
 
     #[test]
     fn dracut_leaves_them_out_of_general_images() {
+        let install =
+            "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' >> /etc/dracut.conf.d/modprobe-d.conf";
+        assert_eq!(general(&[Tool::Dracut]), [install, "dracut -f --regenerate-all"]);
+        // Its owner has other ways into it.
+        let track = "rpm-ostree initramfs-etc --track=/etc/modprobe.d/vfio.conf --force-sync";
+        assert_eq!(general(&[Tool::RpmOstree, Tool::Dracut]), [track]);
+    }
+
+    /// What is to be done where an image has the distribution's files and not the owner's.
+    fn general(tools: &[Tool]) -> Vec<String> {
         let snapshot = host_with(|system| {
             let command = modprobe::parse(IDS.as_bytes()).remove(0).1;
             let path = "/etc/modprobe.d/vfio.conf".to_owned();
             system.boot.modprobe = Seen::new(vec![ModprobeLine { path, line: 1, command }], Vec::new());
-            system.tools = vec![Tool::Dracut];
+            system.tools = tools.to_vec();
             let mut image = Image::default();
             image
                 .files
@@ -299,12 +327,6 @@ mod tests {
         else {
             panic!("no finding")
         };
-        assert_eq!(
-            found[0].remedy.commands,
-            [
-                "echo 'install_items+=\" /etc/modprobe.d/vfio.conf \"' >> /etc/dracut.conf.d/modprobe-d.conf",
-                "dracut -f --regenerate-all"
-            ]
-        );
+        found[0].remedy.commands.clone()
     }
 }

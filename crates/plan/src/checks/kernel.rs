@@ -8,10 +8,12 @@ use passthru_model::system::{System, Tool};
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
 use super::processor::kvm_module;
-use super::{Ask, Check, Host, Subject, could_not_look, remedy, unseen};
+use super::{Ask, Check, Host, Subject, could_not_look, early, remedy, unseen};
 
 /// The kernel from which on `vfio_virqfd` is part of `vfio` (commit e2d55709398e).
 const VIRQFD_MERGED: (u32, u32) = (6, 2);
+
+const TAKE_VIRQFD_OUT: &str = "Take vfio_virqfd out: since Linux 6.2 it is part of vfio, and older kernels load it with vfio-pci by themselves";
 
 /// Asks about each kernel; what could not be looked at counts where nothing was found.
 fn each(host: &Host<'_>, good: &str, ask: impl Fn(&Kernel, &mut Vec<Unseen>) -> Vec<Finding>) -> Verdict {
@@ -246,38 +248,47 @@ fn standard_kernel(system: &System, kernel: &Kernel) -> Option<(String, String)>
 fn more_modules(system: &System, kernel: &Kernel) -> Remedy {
     let release = &kernel.release;
     let is = |id| system.distribution.known().is_some_and(|d| d.is(id));
-    let (text, command) =
-        if let Some((text, command)) = standard_kernel(system, kernel).filter(|_| !is("ubuntu")) {
-            (text, Some(command))
-        } else if is("ubuntu") {
-            let text = format!("Install the modules that linux-modules-{release} leaves out");
-            (text, Some(format!("apt install linux-modules-extra-{release}")))
-        } else if is("fedora") || is("rhel") {
-            // A cloud image has kernel-core only.
-            (
-                format!("Install all modules of kernel {release}"),
-                Some(format!("dnf install kernel-modules-{release}")),
-            )
-        } else if is("suse") || is("opensuse") {
-            // kernel-default-base has the same release and few modules.
-            (
-                "Install kernel-default in the place of kernel-default-base".into(),
-                Some("zypper install kernel-default".into()),
-            )
-        } else if is("debian") {
-            (
-                format!("Install kernel {release} anew, or a newer one"),
-                Some(format!("apt install --reinstall linux-image-{release}")),
-            )
-        } else {
-            (
-                format!(
-                    "Install the package that holds all modules of kernel {release}, and run depmod {release}"
-                ),
-                None,
-            )
-        };
-    Remedy::new(if kernel.running { When::Now } else { When::Reboot }, text).commands(command)
+    let has = |tool| system.tools.contains(&tool);
+    let (text, command) = if let Some((text, command)) =
+        standard_kernel(system, kernel).filter(|_| !is("ubuntu"))
+    {
+        (text, Some(command))
+    } else if is("ubuntu") {
+        let text = format!("Install the modules that linux-modules-{release} leaves out");
+        (text, Some(format!("apt install linux-modules-extra-{release}")))
+    } else if has(Tool::NixOs) {
+        let text = "Build the system with a kernel that has them (boot.kernelPackages in configuration.nix)";
+        (text.into(), Some("nixos-rebuild boot".into()))
+    } else if has(Tool::RpmOstree) {
+        // /usr is the image's, and nothing is added to it in place.
+        ("Boot an image whose kernel has all of its modules".into(), Some("rpm-ostree upgrade".into()))
+    } else if is("fedora") || is("rhel") {
+        // A cloud image has kernel-core only.
+        (
+            format!("Install all modules of kernel {release}"),
+            Some(format!("dnf install kernel-modules-{release}")),
+        )
+    } else if is("suse") || is("opensuse") {
+        // kernel-default-base has the same release and few modules.
+        (
+            "Install kernel-default in the place of kernel-default-base".into(),
+            Some("zypper install kernel-default".into()),
+        )
+    } else if is("debian") {
+        (
+            format!("Install kernel {release} anew, or a newer one"),
+            Some(format!("apt install --reinstall linux-image-{release}")),
+        )
+    } else {
+        (
+            format!(
+                "Install the package that holds all modules of kernel {release}, and run depmod {release}"
+            ),
+            None,
+        )
+    };
+    let now = kernel.running && !has(Tool::NixOs) && !has(Tool::RpmOstree);
+    Remedy::new(if now { When::Now } else { When::Reboot }, text).commands(command)
 }
 
 fn vfio_modules(host: &Host<'_>) -> Verdict {
@@ -416,11 +427,12 @@ fn vfio_virqfd(host: &Host<'_>) -> Verdict {
             .map(|named| Evidence::new(format!("{}:{}", named.path, named.line), &named.module))
             .collect(),
         consequence: fails.into(),
-        remedy: Remedy::new(
-            When::Now,
-            "Take vfio_virqfd out: since Linux 6.2 it is part of vfio, and older kernels load it with vfio-pci by themselves",
+        remedy: early::change_files(
+            system,
+            Remedy::new(When::Now, TAKE_VIRQFD_OUT),
+            "boot.kernelModules or boot.initrd.kernelModules",
+            commands,
         )
-        .commands(commands)
         .commands(remedy::rebuild_initramfs(system)),
     })
 }

@@ -7,6 +7,7 @@
 //! | [`sentence`] | whether a device can be lent now, after what, or why not |
 //! | `device` | the device itself: reset, power, ROM, interrupts |
 //! | [`remedy`] | commands for the detected distribution |
+//! | `early` | nothing: how the next boots are told of module options and modules |
 //! | `iommu` | the IOMMU, interrupt remapping, address width, firmware's memory, lockdown |
 //! | `groups` | whether the kernel's groups are those that the hardware isolates |
 //! | `log` | past trouble in the kernel's log |
@@ -25,6 +26,7 @@
 mod boot;
 mod claims;
 mod device;
+mod early;
 mod groups;
 mod image;
 mod iommu;

@@ -7,7 +7,7 @@ use passthru_model::system::kernels::Presence;
 use passthru_model::{Evidence, Finding, Remedy, Severity, When};
 
 use super::processor::running;
-use super::{Host, remedy};
+use super::{Host, early};
 
 /// VFIO's mode without an IOMMU, in modprobe.d.
 pub(super) fn unsafe_mode(host: &Host<'_>) -> Vec<Finding> {
@@ -27,7 +27,7 @@ pub(super) fn unsafe_mode(host: &Host<'_>) -> Vec<Finding> {
                     cannot use it."
                     .into(),
                 remedy: Remedy::new(When::Reboot, "Take the option out and switch the IOMMU on instead")
-                    .commands(remedy::rebuild_initramfs(system)),
+                    .commands(early::rebuild_with(system, &[&line.path])),
             });
         }
     }
@@ -55,9 +55,13 @@ pub(super) fn kept_away(host: &Host<'_>) -> Vec<Finding> {
             consequence:
                 "modprobe runs the command instead of loading it, and devices can be lent only through it."
                     .into(),
-            remedy: Remedy::new(When::Now, format!("Take the line out of {}", line.path))
-                .command(format!("sed -i.bak '{} s/^/#/' {}", line.line, line.path))
-                .commands(remedy::rebuild_initramfs(system)),
+            remedy: early::change_files(
+                system,
+                Remedy::new(When::Now, format!("Take the line out of {}", line.path)),
+                early::NIXOS_MODPROBE,
+                [format!("sed -i.bak '{} s/^/#/' {}", line.line, line.path)],
+            )
+            .commands(early::rebuild_with(system, &[&line.path])),
         });
     }
     found

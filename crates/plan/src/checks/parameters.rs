@@ -7,7 +7,7 @@ use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::claims::{Claims, claims};
 use super::processor::{kvm_module, running};
-use super::{Ask, Check, Host, Subject, not_known, options, remedy};
+use super::{Ask, Check, Host, Subject, early, not_known, options, remedy};
 
 const PATH: &str = "/proc/cmdline";
 
@@ -358,7 +358,8 @@ fn bad_ids(host: &Host<'_>, claims: &Claims) -> Vec<Finding> {
 
 /// After a change of modprobe.d the copies in the initramfs images are old.
 fn rebuild(system: &passthru_model::System, place: &str) -> Vec<String> {
-    if place == PATH { Vec::new() } else { remedy::rebuild_initramfs(system) }
+    let file = place.split(':').next().unwrap_or_default();
+    if file == PATH { Vec::new() } else { early::rebuild_with(system, &[file]) }
 }
 
 /// The parameter that is meant, where one is spelt almost like it.

@@ -17,6 +17,14 @@ pub struct Package {
     pub suse: &'static str,
 }
 
+/// Builds what configuration.nix says, initramfs included, for the next boot.
+const NIXOS_BOOT: &str = "nixos-rebuild boot";
+/// What update-grub and grub-mkconfig read.
+const GRUB: &str = "/etc/default/grub";
+/// The whole command line, in one line: what kernel-install(8), mkinitcpio(8) and
+/// proxmox-boot-tool read.
+const CMDLINE: &str = "/etc/kernel/cmdline";
+
 fn has(system: &System, tool: Tool) -> bool {
     system.tools.contains(&tool)
 }
@@ -53,7 +61,14 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
     };
     // In the order in which they decide: what is built on top of another comes first.
     if has(system, Tool::NixOs) {
-        return with_text(remedy, "in configuration.nix, as boot.kernelParams").command("nixos-rebuild boot");
+        let words: String = add.split(' ').filter(|w| !w.is_empty()).map(|w| format!("\"{w}\" ")).collect();
+        let place = match add.is_empty() {
+            true => "which stands in boot.kernelParams of configuration.nix".to_owned(),
+            false => format!(
+                "in configuration.nix: `boot.kernelParams = [ {words}];`, in one list with what is there"
+            ),
+        };
+        return with_text(remedy, &place).command(NIXOS_BOOT);
     }
     if has(system, Tool::RpmOstree) {
         let options = each("--append-if-missing=", add) + &each("--delete-if-present=", remove);
@@ -70,7 +85,11 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         return remedy.commands(commands);
     }
     if has(system, Tool::ProxmoxBootTool) {
-        return edit(remedy, "/etc/kernel/cmdline", add, remove).command("proxmox-boot-tool refresh");
+        return proxmox(system, remedy, add, remove);
+    }
+    // Entries of openSUSE's systemd-boot and grub2-bls, whatever stands in /etc/default/grub.
+    if has(system, Tool::SdBootUtil) {
+        return edit(remedy, CMDLINE, add, remove).command("sdbootutil update-all-entries");
     }
     // Editing /etc/default/grub does not change boot entries that are there already (BLS).
     if has(system, Tool::Grubby) {
@@ -84,24 +103,54 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         return remedy.command(format!("grubby --update-kernel=ALL{options}"));
     }
     if has(system, Tool::UpdateGrub) {
-        return edit(remedy, "/etc/default/grub", add, remove).command("update-grub");
+        return edit(remedy, GRUB, add, remove).command("update-grub");
+    }
+    // Nothing but unified kernel images reads these files on Arch, and no package brings them.
+    if has(system, Tool::Mkinitcpio) && is(system, "arch") {
+        if has(system, Tool::KernelInstall) {
+            return edit(remedy, CMDLINE, add, remove).command("mkinitcpio -P");
+        }
+        if has(system, Tool::CmdlineDirectory) {
+            return edit(remedy, "/etc/cmdline.d/*.conf", "", remove)
+                .commands((!add.is_empty()).then(|| format!("echo '{add}' >> /etc/cmdline.d/vfio.conf")))
+                .command("mkinitcpio -P");
+        }
     }
     if has(system, Tool::GrubMkconfig) {
         // openSUSE, Fedora and RHEL call it grub2.
         let two = if is(system, "suse") || is(system, "fedora") || is(system, "opensuse") { "2" } else { "" };
-        return edit(remedy, "/etc/default/grub", add, remove)
+        return edit(remedy, GRUB, add, remove)
             .command(format!("grub{two}-mkconfig -o /boot/grub{two}/grub.cfg"));
     }
     if has(system, Tool::KernelInstall) {
-        return edit(remedy, "/etc/kernel/cmdline", add, remove)
+        return edit(remedy, CMDLINE, add, remove)
             .command("kernel-install add \"$(uname -r)\" \"/usr/lib/modules/$(uname -r)/vmlinuz\"");
     }
     with_text(remedy, "where your boot loader keeps it (passthru does not recognise this one)")
 }
 
+/// `proxmox-boot-tool refresh` writes the entries of systemd-boot with [`CMDLINE`], and runs
+/// update-grub where GRUB is on the partition (`zz-proxmox-boot`). Proxmox installs GRUB where
+/// there is no EFI or Secure Boot is on, and systemd-boot elsewhere; but Secure Boot can have been
+/// switched off later. Only the file of the loader in use has an effect, so that both can be
+/// edited.
+fn proxmox(system: &System, remedy: Remedy, add: &str, remove: &str) -> Remedy {
+    let firmware = &system.firmware;
+    let mut remedy = edit(remedy, GRUB, add, remove);
+    if firmware.efi != Fact::Known(false) && firmware.secure_boot != Fact::Known(true) {
+        remedy = edit(remedy, CMDLINE, add, remove);
+        remedy = with_text(
+            remedy,
+            "in the files of both loaders that Proxmox uses: `proxmox-boot-tool status` says which one it is here (`grub`, or \
+             `uefi` for systemd-boot)",
+        );
+    }
+    remedy.command("proxmox-boot-tool refresh")
+}
+
 /// Edits a file in place: the line of a GRUB default, or the only line.
 fn edit(remedy: Remedy, file: &str, add: &str, remove: &str) -> Remedy {
-    let grub = file.ends_with("grub");
+    let grub = file == GRUB;
     // One sed for all, so that what it saves is the file as it was.
     let mut script = String::new();
     for word in remove.split(' ').filter(|w| !w.is_empty()) {
@@ -138,9 +187,13 @@ fn with_text(mut remedy: Remedy, more: &str) -> Remedy {
 #[must_use]
 pub fn rebuild_initramfs(system: &System) -> Vec<String> {
     let command = if has(system, Tool::NixOs) {
-        "nixos-rebuild boot"
+        NIXOS_BOOT
     } else if has(system, Tool::RpmOstree) {
-        "rpm-ostree initramfs --enable"
+        // A new deployment, with the files that are tracked as they are now.
+        "rpm-ostree initramfs-etc --force-sync"
+    } else if has(system, Tool::SdBootUtil) {
+        // The images are on EFI's partition, where dracut alone does not put them.
+        "sdbootutil mkinitrd"
     } else if has(system, Tool::UpdateInitramfs)
         // Debian's dracut brings the command too, which knows how the images are called there.
         || has(system, Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
@@ -227,6 +280,35 @@ mod tests {
                 &["rpm-ostree kargs --append-if-missing=a=1 --delete-if-present=b.c=1"],
             ),
             ("nixos", "", &[Tool::NixOs], &["nixos-rebuild boot"]),
+            (
+                "opensuse-tumbleweed",
+                "opensuse suse",
+                &[Tool::SdBootUtil, Tool::GrubMkconfig, Tool::KernelInstall, Tool::Dracut],
+                &[
+                    "sed -i.bak -E -e 's/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' -e '1 s/$/ a=1/' /etc/kernel/cmdline",
+                    "sdbootutil update-all-entries",
+                ],
+            ),
+            // What mkinitcpio's presets build is what boots, whatever else is installed.
+            (
+                "arch",
+                "",
+                &[Tool::KernelInstall, Tool::CmdlineDirectory, Tool::Mkinitcpio],
+                &[
+                    "sed -i.bak -E -e 's/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' -e '1 s/$/ a=1/' /etc/kernel/cmdline",
+                    "mkinitcpio -P",
+                ],
+            ),
+            (
+                "cachyos",
+                "arch",
+                &[Tool::CmdlineDirectory, Tool::Mkinitcpio],
+                &[
+                    "sed -i.bak -E -e 's/(^|[ \"'\\''=])(b\\.c=1)( |\"|'\\''|$)/\\1\\3/' /etc/cmdline.d/*.conf",
+                    "echo 'a=1' >> /etc/cmdline.d/vfio.conf",
+                    "mkinitcpio -P",
+                ],
+            ),
             ("void", "", &[], &[]),
         ] {
             assert_eq!(
@@ -237,6 +319,41 @@ mod tests {
         }
     }
 
+    /// Proxmox VE says that it is a Debian.
+    #[test]
+    fn loaders_of_proxmox() {
+        let tools = [Tool::ProxmoxBootTool, Tool::UpdateGrub, Tool::GrubMkconfig, Tool::UpdateInitramfs];
+        let says = |efi, secure_boot, tools: &[Tool]| {
+            let mut system = system("debian", "", tools);
+            system.firmware.efi = efi;
+            system.firmware.secure_boot = secure_boot;
+            add_parameters(&system, "a=1")
+        };
+        let grub = "echo 'GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX a=1\"' >> /etc/default/grub";
+        for (efi, secure_boot) in [(Fact::Known(false), Fact::Absent), (Fact::Known(true), Fact::Known(true))]
+        {
+            assert_eq!(says(efi, secure_boot, &tools).commands, [grub, "proxmox-boot-tool refresh"]);
+        }
+        let both = [grub, "sed -i.bak -E -e '1 s/$/ a=1/' /etc/kernel/cmdline", "proxmox-boot-tool refresh"];
+        for secure_boot in [Fact::Known(false), Fact::NotRead] {
+            let remedy = says(Fact::Known(true), secure_boot, &tools);
+            assert_eq!(remedy.commands, both);
+            assert!(remedy.text.contains("`proxmox-boot-tool status`"), "{}", remedy.text);
+        }
+        // On ext4 and xfs the tool manages no partition.
+        assert_eq!(says(Fact::Known(true), Fact::NotRead, &tools[1..]).commands, [grub, "update-grub"]);
+    }
+
+    #[test]
+    fn parameters_of_nixos() {
+        let system = system("nixos", "", &[Tool::NixOs]);
+        let text = |add, remove| parameters_changed(&system, add, remove).text;
+        assert!(text("a=1 b", "").ends_with(
+            "in configuration.nix: `boot.kernelParams = [ \"a=1\" \"b\" ];`, in one list with what is there"
+        ));
+        assert!(text("", "c=2").ends_with(", which stands in boot.kernelParams of configuration.nix"));
+    }
+
     #[test]
     fn images() {
         for (id, like, tools, command) in [
@@ -244,6 +361,14 @@ mod tests {
             ("linuxmint", "ubuntu debian", &[Tool::Dracut], "update-initramfs -u -k all"),
             ("fedora", "", &[Tool::Dracut], "dracut -f --regenerate-all"),
             ("arch", "", &[Tool::Mkinitcpio], "mkinitcpio -P"),
+            ("bazzite", "fedora", &[Tool::RpmOstree, Tool::Dracut], "rpm-ostree initramfs-etc --force-sync"),
+            ("nixos", "", &[Tool::NixOs], "nixos-rebuild boot"),
+            (
+                "opensuse-tumbleweed",
+                "opensuse suse",
+                &[Tool::SdBootUtil, Tool::Dracut],
+                "sdbootutil mkinitrd",
+            ),
         ] {
             assert_eq!(rebuild_initramfs(&system(id, like, tools)), [command], "{id}");
         }

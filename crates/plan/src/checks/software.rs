@@ -1,6 +1,6 @@
 //! QEMU, libvirt, AppArmor, SELinux.
 
-use passthru_model::system::{AppArmor, SeLinux};
+use passthru_model::system::{AppArmor, SeLinux, System, Tool};
 use passthru_model::{Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::remedy::{Package, install};
@@ -8,6 +8,20 @@ use super::{Ask, Check, Host, Subject, evidence, not_known, unseen};
 
 const QEMU: Package =
     Package { debian: "qemu-system-x86", fedora: "qemu-kvm", arch: "qemu-base", suse: "qemu-x86" };
+const QEMU_ARM: Package =
+    Package { debian: "qemu-system-arm", fedora: "qemu-kvm", arch: "qemu-system-aarch64", suse: "qemu-arm" };
+
+/// Installs QEMU for this host's processor, so that KVM can run its guests.
+fn install_qemu(system: &System, text: &str) -> Remedy {
+    if system.tools.contains(&Tool::NixOs) {
+        let text = format!("{text}: `environment.systemPackages = [ pkgs.qemu_kvm ];` in configuration.nix");
+        return Remedy::new(When::Now, text).command("nixos-rebuild switch");
+    }
+    let arm = system.processor.cpu.known().is_some_and(|cpu| cpu.arm);
+    // rpm-ostree makes a system for the next boot.
+    let when = if system.tools.contains(&Tool::RpmOstree) { When::Reboot } else { When::Now };
+    Remedy::new(when, text).commands(install(system, if arm { QEMU_ARM } else { QEMU }))
+}
 
 fn qemu(host: &Host<'_>) -> Verdict {
     let system = &host.snapshot.system;
@@ -24,7 +38,7 @@ fn qemu(host: &Host<'_>) -> Verdict {
         consequence:
             "Devices can be bound, and there is nothing here that could use them but a program of your own."
                 .into(),
-        remedy: Remedy::new(When::Now, "Install QEMU").commands(install(system, QEMU)),
+        remedy: install_qemu(system, "Install QEMU"),
     }
     .into()
 }
@@ -49,8 +63,7 @@ fn qemu_vfio(host: &Host<'_>) -> Verdict {
             ),
             consequence: "It ends with `'vfio-pci' is not a valid device model name` when a device is given to it."
                 .into(),
-            remedy: Remedy::new(When::Now, "Install the distribution's own QEMU for this architecture")
-                .commands(install(system, QEMU)),
+            remedy: install_qemu(system, "Install the distribution's own QEMU for this architecture"),
         }
         .into(),
         Fact::NotRead | Fact::Absent => Verdict::NotApplicable(
@@ -91,11 +104,15 @@ fn libvirt_device_acl(host: &Host<'_>) -> Verdict {
             "The list takes the place of libvirt's own: QEMU gets `Operation not permitted` for every \
                       node that is not in it."
                 .into(),
-        remedy: Remedy::new(
-            When::Now,
-            format!("Add {missing} to cgroup_device_acl, or take the list out, and restart libvirt"),
-        )
-        .command("systemctl try-restart virtqemud libvirtd"),
+        remedy: if host.snapshot.system.tools.contains(&Tool::NixOs) {
+            let option = "virtualisation.libvirtd.qemu.verbatimConfig in configuration.nix";
+            let text = format!("Add {missing} to cgroup_device_acl, or take the list out, in {option}");
+            Remedy::new(When::Now, text).command("nixos-rebuild switch")
+        } else {
+            let text =
+                format!("Add {missing} to cgroup_device_acl, or take the list out, and restart libvirt");
+            Remedy::new(When::Now, text).command("systemctl try-restart virtqemud libvirtd")
+        },
     }
     .into()
 }
@@ -272,8 +289,8 @@ pub(super) const CHECKS: &[Check] = &[
 
 #[cfg(test)]
 mod tests {
-    use passthru_formats::Errno;
-    use passthru_model::system::{LibvirtConfig, Software};
+    use passthru_formats::{Errno, cpuinfo};
+    use passthru_model::system::{Distribution, LibvirtConfig, Software};
 
     use super::super::testing::{host_with, verdict};
     use super::*;
@@ -305,6 +322,34 @@ mod tests {
             says("qemu-vfio", with(Fact::Unreadable(Errno::EACCES))),
             "could not look at /usr/bin/kvm"
         );
+    }
+
+    /// Debian's package for Arm is called after the 32-bit one, and has qemu-system-aarch64.
+    #[test]
+    fn packages_by_processor() {
+        let debian = Distribution { id: "debian".into(), version: "12".into(), ..Distribution::default() };
+        let cpu = |text: &[u8]| cpuinfo::parse(text).map_or(Fact::Absent, Fact::Known);
+        for (text, command) in [
+            (
+                &b"processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n"[..],
+                "apt install qemu-system-arm",
+            ),
+            (b"processor\t: 0\nvendor_id\t: AuthenticAMD\n", "apt install qemu-system-x86"),
+            (b"", "apt install qemu-system-x86"),
+        ] {
+            let mut system = System { distribution: Fact::Known(debian.clone()), ..System::default() };
+            system.processor.cpu = cpu(text);
+            assert_eq!(install_qemu(&system, "Install QEMU").commands, [command]);
+        }
+        let with = |tool, id: &str| {
+            let distribution = Fact::Known(Distribution { id: id.into(), ..Distribution::default() });
+            let system = System { distribution, tools: vec![tool], ..System::default() };
+            let remedy = install_qemu(&system, "Install QEMU");
+            (remedy.when, remedy.commands.concat())
+        };
+        let ostree = "rpm-ostree install qemu-kvm".to_owned();
+        assert_eq!(with(Tool::RpmOstree, "fedora"), (When::Reboot, ostree));
+        assert_eq!(with(Tool::NixOs, "nixos"), (When::Now, "nixos-rebuild switch".to_owned()));
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Whether a device is awake and answers.
 
 use passthru_formats::config_space::HeaderType;
-use passthru_model::system::Tool;
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::super::not_known;
 use super::detail;
-use crate::checks::{Host, evidence, remedy};
+use crate::checks::{Host, early, evidence};
 
 /// What a bus answers for a device that is not there, in the words of a malformed fact: bytes
 /// ff are no UTF-8.
@@ -93,11 +92,9 @@ fn asleep(host: &Host<'_>, device: &Device, path: &str) -> Verdict {
          (an option that counts from the next time the module is loaded)",
     )
     .command(format!("echo 0 > {allowed}"));
-    if !system.tools.contains(&Tool::NixOs) {
-        remedy = remedy
-            .command("echo 'options vfio-pci disable_idle_d3=1' > /etc/modprobe.d/vfio-idle.conf")
-            .commands(remedy::rebuild_initramfs(system));
-    }
+    let name = "vfio-idle";
+    remedy = early::add_modprobe(system, remedy, name, &["options vfio-pci disable_idle_d3=1".to_owned()])
+        .commands(early::rebuild_with(system, &[&early::modprobe_file(name)]));
     Finding {
         severity: Severity::Warning,
         summary: "it is switched off (D3cold), and did not change its state when it should before".into(),

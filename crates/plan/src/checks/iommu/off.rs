@@ -5,7 +5,7 @@ use passthru_model::system::firmware::{TABLES, UNITS};
 use passthru_model::{Fact, Finding, Remedy, Severity, Verdict, When};
 
 use super::super::processor::running;
-use super::super::{Ask, Check, Host, Subject, evidence, remedy};
+use super::super::{Ask, Check, Host, Subject, early, evidence, remedy};
 use super::{command_line, cpu, firmware, in_vm, table_path, tables, units};
 use crate::firmware::{intel_word, switched_off};
 
@@ -230,15 +230,11 @@ fn broken(host: &Host<'_>) -> Option<(String, String)> {
 fn virtio(host: &Host<'_>) -> Remedy {
     let system = &host.snapshot.system;
     let text = "Put the module virtio_iommu into the initramfs and boot again";
-    let remedy = Remedy::new(When::Reboot, text);
-    let add = if system.tools.contains(&Tool::UpdateInitramfs) {
-        "echo virtio_iommu >> /etc/initramfs-tools/modules"
-    } else if system.tools.contains(&Tool::Mkinitcpio) {
-        "echo 'MODULES+=(virtio_iommu)' > /etc/mkinitcpio.conf.d/virtio-iommu.conf"
-    } else if system.tools.contains(&Tool::Dracut) {
-        "echo 'force_drivers+=\" virtio_iommu \"' > /etc/dracut.conf.d/virtio-iommu.conf"
-    } else {
-        return remedy;
-    };
-    remedy.command(add).commands(remedy::rebuild_initramfs(system))
+    let remedy =
+        early::load_first(system, Remedy::new(When::Reboot, text), "virtio-iommu", &["virtio_iommu"]);
+    // rpm-ostree has made the new image with that.
+    match system.tools.contains(&Tool::RpmOstree) {
+        true => remedy,
+        false => remedy.commands(remedy::rebuild_initramfs(system)),
+    }
 }

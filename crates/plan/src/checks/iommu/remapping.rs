@@ -2,12 +2,13 @@
 
 use passthru_formats::acpi::ivrs::Entry;
 use passthru_formats::cmdline;
+use passthru_model::system::Tool;
 use passthru_model::system::firmware::{IOMMUFD_UNSAFE, Make, TYPE1_UNSAFE, UNITS};
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Unseen, Verdict, When};
 
 use super::super::processor::running;
-use super::super::{Ask, Check, Host, Subject, evidence, remedy};
-use super::switches::{Switch, forbid, switches, unseen_switches};
+use super::super::{Ask, Check, Host, Subject, early, evidence, remedy};
+use super::switches::{OPTION, Switch, forbid, switches, unseen_switches};
 use super::{AFTER_OFF, command_line, firmware, in_vm, table_path, unread_tables, unseen};
 use crate::firmware::remapping_switched_off;
 
@@ -274,18 +275,21 @@ fn remapped(host: &Host<'_>) -> Verdict {
 
 /// Does without remapping: now, and after every boot.
 fn allow(host: &Host<'_>, text: &str) -> Remedy {
-    let mut remedy = Remedy::new(When::Now, text)
-        .command("echo 'options vfio_iommu_type1 allow_unsafe_interrupts=1' > /etc/modprobe.d/unsafe-interrupts.conf")
+    let system = &host.snapshot.system;
+    let iommufd = firmware(host).iommufd_unsafe.known().is_some();
+    let modules = ["vfio_iommu_type1", "iommufd"].into_iter().take(if iommufd { 2 } else { 1 });
+    let lines: Vec<String> = modules.map(|module| format!("options {module} {OPTION}=1")).collect();
+    let mut remedy = early::add_modprobe(system, Remedy::new(When::Now, text), "unsafe-interrupts", &lines)
         .command("modprobe vfio_iommu_type1")
         .command(format!("echo 1 > {TYPE1_UNSAFE}"));
-    if firmware(host).iommufd_unsafe.known().is_some() {
-        remedy = remedy
-            .command(
-                "echo 'options iommufd allow_unsafe_interrupts=1' >> /etc/modprobe.d/unsafe-interrupts.conf",
-            )
-            .command(format!("echo 1 > {IOMMUFD_UNSAFE}"));
+    if iommufd {
+        remedy = remedy.command(format!("echo 1 > {IOMMUFD_UNSAFE}"));
     }
-    remedy
+    // The initramfs loads neither; on NixOS the files themselves are made anew.
+    match system.tools.contains(&Tool::NixOs) {
+        true => remedy.commands(remedy::rebuild_initramfs(system)),
+        false => remedy,
+    }
 }
 
 fn allowed(host: &Host<'_>) -> Verdict {

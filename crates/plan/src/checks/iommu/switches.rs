@@ -9,10 +9,11 @@ use passthru_model::system::kernels::Presence;
 use passthru_model::{Evidence, Fact, Remedy, Unseen, When};
 
 use super::super::processor::running;
-use super::super::{Host, remedy};
+use super::super::{Host, early, remedy};
 use super::{command_line, firmware, unseen};
 
-const OPTION: &str = "allow_unsafe_interrupts";
+/// The option of either module.
+pub(super) const OPTION: &str = "allow_unsafe_interrupts";
 
 /// One switch.
 pub(super) struct Switch {
@@ -115,16 +116,21 @@ pub(super) fn forbid(host: &Host<'_>, set: &[&Switch]) -> Remedy {
     let of_files = set.iter().filter(|switch| reads_modprobe(host, switch.module));
     let written: Vec<&ModprobeLine> =
         of_files.flat_map(|switch| lines(host, switch.module)).map(|(line, _)| line).collect();
+    let mut edits = Vec::new();
     for line in &written {
         // An `options` line without options is none, and modprobe complains of it.
         let only = matches!(&line.command, Command::Options { options, .. } if !options.trim().contains([' ', '\t']));
         let script = if only { "s/^/#/".to_owned() } else { format!("s/[ \\t]{OPTION}(=[^ \\t]*)?//g") };
-        changes.push(format!("sed -i.bak -E '{} {script}' {}", line.line, line.path));
+        edits.push(format!("sed -i.bak -E '{} {script}' {}", line.line, line.path));
     }
     if !written.is_empty() {
         let places: Vec<String> = written.iter().map(|line| place(line)).collect();
         remedy.text += &format!(", and take {OPTION} out of {}", places.join(" and "));
-        changes.extend(remedy::rebuild_initramfs(system));
+        let mut files: Vec<&str> = written.iter().map(|line| &*line.path).collect();
+        files.dedup();
+        remedy = early::change_files(system, remedy.commands(changes), early::NIXOS_MODPROBE, edits)
+            .commands(early::rebuild_with(system, &files));
+        changes = Vec::new();
     } else if !system.boot.modprobe.blind().is_empty() {
         remedy.text += ", and the line in /etc/modprobe.d that sets it, if there is one";
         changes.push(format!("grep -rn {OPTION} /etc/modprobe.d"));

@@ -5,6 +5,18 @@ use super::Quoted;
 
 pub(super) const QUOTED: &[Quoted] = &[
     (0, "systemd-modules-load[233]: Failed to find module 'vfio_pcix'", "initramfs-module", None),
+    (
+        0,
+        "systemd[1]: Failed to look up module alias 'autofs4': Function not implemented",
+        "module-missing",
+        None,
+    ),
+    (
+        0,
+        "systemd-modules-load[173]: Failed to lookup alias 'loop': Function not implemented",
+        "module-missing",
+        None,
+    ),
     (0, "ioctl(KVM_CREATE_VM) failed: Device or resource busy", "kvm-busy", None),
     (
         0,

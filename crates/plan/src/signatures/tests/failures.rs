@@ -58,6 +58,7 @@ pub(super) const QUOTED: &[Quoted] = &[
     (4, "==> ERROR: module not found: 'vfio_virqfd'", "virqfd-gone", None),
     (4, "==> ERROR: module not found: `vfio_virqfd'", "virqfd-gone", None),
     (4, "==> ERROR: module not found: `vfio_pcix'", "initramfs-module", None),
+    (4, "systemd-modules-load[233]: Failed to find module 'vfio_virqfd'", "virqfd-gone", None),
     (
         25,
         "vfio-pci 0000:3d:00.0: 8086:37c8 exists in vfio-pci device denylist, driver probing disallowed.",
