@@ -174,6 +174,12 @@ const QUOTED: &[(u8, &str, &str, Option<&str>)] = &[
     ),
     (
         7,
+        "amdgpu 0000:63:00.0: refused to change power state from D0 to D3hot",
+        "power-refused",
+        Some("0000:63:00.0"),
+    ),
+    (
+        7,
         "libvirtd: internal error: Unknown PCI header type '127' for device '0000:05:00.0'",
         "header-unknown",
         Some("0000:05:00.0"),
@@ -532,6 +538,12 @@ const QUOTED: &[(u8, &str, &str, Option<&str>)] = &[
         None,
     ),
     (0, "error: internal error: Failed to load PCI driver module vfio-pci", "driver-unloadable", None),
+    (
+        0,
+        "error: internal error: Failed to load PCI stub module vfio-pci: administratively prohibited",
+        "driver-prohibited",
+        None,
+    ),
 ];
 
 #[test]
