@@ -91,7 +91,7 @@ pub enum Whom {
 pub struct Memory {
     /// Whose.
     pub whom: Whom,
-    /// PCI segment (domain); a reserved field before revision 3.07 of the specification.
+    /// PCI segment (domain); a reserved field in older revisions of the specification.
     pub segment: u16,
     /// The flags, as they are.
     pub flags: u8,

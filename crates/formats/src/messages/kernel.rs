@@ -111,7 +111,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "rmrr-broken",
         "DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [{region}]",
-        "drivers/iommu/intel/iommu.c",
+        "arch/x86/include/asm/iommu.h, arch_rmrr_sanity_check",
     ),
     of(
         "rmrr-broken",

@@ -39,7 +39,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "memlock-map",
         "VFIO_MAP_DMA failed: Cannot allocate memory",
-        "hw/vfio/container.c and util/vfio-helpers.c",
+        "hw/vfio/container.c, before 10.2, and util/vfio-helpers.c",
     ),
     of("memlock-map", "VFIO_MAP_DMA: -12", "hw/vfio/common.c, before 5.2"),
     of(
@@ -57,13 +57,13 @@ pub(super) const TEXTS: &[Text] = &[
         "vfio_dma_map({*}, {iova%}, {size%}, {*}) = -22 (Invalid argument)",
         "hw/vfio/common.c, before 9.0",
     ),
-    of("address-too-wide", "VFIO_MAP_DMA failed: Invalid argument", "hw/vfio/container.c"),
+    of("address-too-wide", "VFIO_MAP_DMA failed: Invalid argument", "hw/vfio/container.c, before 10.2"),
     of(
         "address-too-wide",
         "can't map guest IOVA region {from%}..{to%}",
         "hw/vfio/common.c, vfio_listener_region_add, before 8.2",
     ),
-    of("address-too-wide", "IOMMU_IOAS_MAP failed: Invalid argument", "backends/iommufd.c"),
+    of("address-too-wide", "IOMMU_IOAS_MAP failed: Invalid argument", "backends/iommufd.c, before 10.2"),
     of("peer-map", "vfio_container_dma_map({*}) = -14 (Bad address)", "hw/vfio/listener.c, 9.0 and later"),
     of("peer-map", "vfio_dma_map({*}) = -14 (Bad address)", "hw/vfio/common.c, before 9.0"),
     of(
