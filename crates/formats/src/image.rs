@@ -2,7 +2,7 @@
 //!
 //! An image is a row of cpio archives with zeros between them, each plain or compressed
 //! (Documentation/driver-api/early-userspace/buffer-format.rst): the processor's microcode
-//! first, then, since initramfs-tools 0.141 often apart and not compressed, modules and
+//! first, then, with newer initramfs-tools often apart and not compressed, modules and
 //! firmware, then the rest.
 
 use std::collections::{BTreeMap, BTreeSet};

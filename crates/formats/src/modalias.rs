@@ -1,9 +1,9 @@
 //! The modalias of a PCI function: ids, subsystem ids and class in one line.
 //!
 //! Written by `modalias_show` (`drivers/pci/pci-sysfs.c`), which takes no lock. The `uevent`
-//! file says the same and the driver, but since Linux 6.1.95 and 6.10 reading it waits for
-//! the device's lock (`drivers/base/core.c`, `uevent_show`): who reads it of a device on
-//! which an unbind hangs, hangs as well.
+//! file says the same and the driver, but in Linux 6.10 to 6.14, and in the stable kernels of
+//! that time from 6.1.95 on, reading it waits for the device's lock (`drivers/base/core.c`,
+//! `uevent_show`): who reads it of a device on which an unbind hangs, hangs as well.
 
 use passthru_pci::{Class, Id};
 

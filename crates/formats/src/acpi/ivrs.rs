@@ -91,7 +91,7 @@ pub enum Whom {
 pub struct Memory {
     /// Whose.
     pub whom: Whom,
-    /// PCI segment (domain); a reserved field before revision 3.07 of the specification.
+    /// PCI segment (domain); a reserved field in older revisions of the specification.
     pub segment: u16,
     /// The flags, as they are.
     pub flags: u8,
@@ -103,7 +103,7 @@ pub struct Memory {
 
 impl Memory {
     /// It stays mapped one to one (flag bit 0), or is excluded from translation (bit 3), which the
-    /// kernel treats alike since 5.8 (`init_unity_map_range`).
+    /// kernel treats alike since 5.9 (`init_unity_map_range`).
     #[must_use]
     pub const fn stays_mapped(&self) -> bool {
         self.flags & 0b1001 != 0

@@ -13,7 +13,11 @@ pub(super) const TEXTS: &[Text] = &[
         "{device}: BAR {bar#}: can't reserve {range*}",
         "drivers/pci/pci.c, __pci_request_region",
     ),
-    of("bar-taken", "{device}: BAR {bar#} {range*}: can't reserve", "drivers/pci/pci.c, 6.8 and later"),
+    of(
+        "bar-taken",
+        "{device}: BAR {bar#} {range*}: can't reserve",
+        "in the form of other messages since 6.8; not so in 6.18",
+    ),
     of(
         "framebuffer-memory-taken",
         "efifb: cannot reserve video memory at {address%}",
@@ -43,18 +47,23 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "power-refused",
         "{device}: Refused to change power state from {from} to {to}",
-        "drivers/pci/pci.c, 5.10 and later",
+        "drivers/pci/pci.c, 5.19 and later",
+    ),
+    of(
+        "power-refused",
+        "{device}: refused to change power state from {from} to {to}",
+        "drivers/pci/pci.c, 5.5 to 5.18",
     ),
     of(
         "power-refused",
         "{device}: Refused to change power state, currently in {from}",
-        "drivers/pci/pci.c, before 5.10",
+        "drivers/pci/pci.c, before 5.5",
     ),
     of("power-inaccessible", "{device}: Invalid power transition (from {from} to {to})", "drivers/pci/pci.c"),
     of(
         "power-inaccessible",
         "{device}: invalid power transition (from {from} to {to})",
-        "drivers/pci/pci.c, before 6.3",
+        "drivers/pci/pci.c, before 5.19",
     ),
     of("header-gone", "{device}: unknown header type {header}, ignoring device", "drivers/pci/probe.c"),
     // Reset.
@@ -87,12 +96,12 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "direct-mapping",
         "{device}: DMAR: Device is ineligible for IOMMU domain attach due to platform RMRR requirement",
-        "drivers/iommu/intel/iommu.c, 3.17 and later",
+        "drivers/iommu/intel/iommu.c, 5.7 to 6.5",
     ),
     of(
         "direct-mapping",
         "{device}: Device is ineligible for IOMMU domain attach due to platform RMRR requirement",
-        "drivers/iommu/intel-iommu.c, 3.17 and later",
+        "drivers/iommu/intel-iommu.c, before 5.7",
     ),
     of(
         "dmar-broken",
@@ -102,7 +111,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "rmrr-broken",
         "DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [{region}]",
-        "drivers/iommu/intel/iommu.c",
+        "arch/x86/include/asm/iommu.h, arch_rmrr_sanity_check",
     ),
     of(
         "rmrr-broken",
@@ -204,11 +213,7 @@ pub(super) const TEXTS: &[Text] = &[
         "irq {irq#}: nobody cared (try booting with the \"irqpoll\" option)",
         "kernel/irq/spurious.c",
     ),
-    of(
-        "intx-broken",
-        "{device}: Masking broken INTx support",
-        "drivers/vfio/pci/vfio_pci_core.c, 5.14 and later",
-    ),
+    of("intx-broken", "{device}: Masking broken INTx support", "drivers/vfio/pci/vfio_pci_core.c"),
     // Binding and unbinding.
     of(
         "vfio-probe-failed",
@@ -246,7 +251,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "nvidia-in-use",
         "NVRM: Attempting to remove minor device {minor#} with non-zero usage count!",
-        "NVIDIA's driver before 400",
+        "NVIDIA's older drivers",
     ),
     of(
         "task-hung",

@@ -20,7 +20,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "no-passthrough",
         "host doesn't support VFIO PCI passthrough",
-        "src/qemu/qemu_hostdev.c, before 1.1.4",
+        "src/qemu/qemu_hostdev.c, qemuHostdevPreparePCIDevicesCheckSupport",
     ),
     of("no-passthrough", "host doesn't support legacy PCI passthrough", "src/qemu/qemu_hostdev.c"),
     of(
@@ -70,16 +70,25 @@ pub(super) const TEXTS: &[Text] = &[
         "Failed to load PCI driver module {module}",
         "src/util/virpci.c, virPCIProbeDriver",
     ),
-    of("driver-unloadable", "Failed to load PCI stub module {module}", "src/util/virpci.c, before 3.0"),
+    of(
+        "driver-prohibited",
+        "Failed to load PCI stub module {module}: administratively prohibited",
+        "src/util/virpci.c, virPCIProbeStubDriver, older versions",
+    ),
+    of(
+        "driver-unloadable",
+        "Failed to load PCI stub module {module}",
+        "src/util/virpci.c, virPCIProbeStubDriver, older versions",
+    ),
     of(
         "bind-failed",
         "Failed to bind PCI device '{device}' to {driver}: {error*}",
-        "src/util/virpci.c, before 3.0",
+        "src/util/virpci.c, older versions, by new_id",
     ),
     of(
         "bind-failed",
         "Failed to add PCI device ID '{id*}' to {driver}: {error*}",
-        "src/util/virpci.c, before 3.0",
+        "src/util/virpci.c, older versions, by new_id",
     ),
     of(
         "no-host-device",
@@ -100,7 +109,7 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "apparmor-profile",
         "unable to set AppArmor profile '{profile}' for '{path}': {error*}",
-        "src/security/security_apparmor.c",
+        "src/security/security_apparmor.c and src/util/vircommand.c",
     ),
     of(
         "apparmor-profile",
@@ -125,6 +134,6 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "before-exec",
         "Process exited prior to exec: {error*}",
-        "src/util/vircommand.c, virCommandHandshakeWait",
+        "src/qemu/qemu_process.c, qemuProcessReportLogError",
     ),
 ];

@@ -39,13 +39,13 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "memlock-map",
         "VFIO_MAP_DMA failed: Cannot allocate memory",
-        "hw/vfio/container.c and util/vfio-helpers.c",
+        "hw/vfio/container.c, before 10.2, and util/vfio-helpers.c",
     ),
-    of("memlock-map", "VFIO_MAP_DMA: -12", "hw/vfio/common.c, before 6.0"),
+    of("memlock-map", "VFIO_MAP_DMA: -12", "hw/vfio/common.c, before 5.2"),
     of(
         "memlock-map",
         "memory listener initialization failed for container: Cannot allocate memory",
-        "hw/vfio/common.c, before 4.0",
+        "hw/vfio/common.c, before 5.2",
     ),
     of(
         "address-too-wide",
@@ -57,26 +57,26 @@ pub(super) const TEXTS: &[Text] = &[
         "vfio_dma_map({*}, {iova%}, {size%}, {*}) = -22 (Invalid argument)",
         "hw/vfio/common.c, before 9.0",
     ),
-    of("address-too-wide", "VFIO_MAP_DMA failed: Invalid argument", "hw/vfio/container.c"),
+    of("address-too-wide", "VFIO_MAP_DMA failed: Invalid argument", "hw/vfio/container.c, before 10.2"),
     of(
         "address-too-wide",
         "can't map guest IOVA region {from%}..{to%}",
-        "hw/vfio/common.c, vfio_listener_region_add, before 9.0",
+        "hw/vfio/common.c, vfio_listener_region_add, before 8.2",
     ),
-    of("address-too-wide", "IOMMU_IOAS_MAP failed: Invalid argument", "backends/iommufd.c"),
+    of("address-too-wide", "IOMMU_IOAS_MAP failed: Invalid argument", "backends/iommufd.c, before 10.2"),
     of("peer-map", "vfio_container_dma_map({*}) = -14 (Bad address)", "hw/vfio/listener.c, 9.0 and later"),
     of("peer-map", "vfio_dma_map({*}) = -14 (Bad address)", "hw/vfio/common.c, before 9.0"),
     of(
         "peer-map",
         "{device}: PCI peer-to-peer transactions on BARs are not supported.",
-        "hw/vfio/listener.c, 9.0 and later",
+        "hw/vfio/listener.c, 10.0 and later",
     ),
     of("peer-map", "IOMMU_IOAS_MAP failed: Bad address", "backends/iommufd.c"),
-    of("peer-map", "failed to vfio_dma_map. pci p2p may not work", "hw/vfio/listener.c"),
+    of("peer-map", "failed to vfio_dma_map. pci p2p may not work", "hw/vfio/common.c, before 10.0"),
     of(
         "guest-address-limit",
         "Address space limit {limit%} < {need%} phys-bits too low ({bits#})",
-        "hw/i386/pc.c, 7.0 and later",
+        "hw/i386/pc.c, 7.1 and later",
     ),
     // The node of the group.
     of(
@@ -275,9 +275,9 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "no-vfio-device",
         "'vfio-pci' is not a valid device model name",
-        "qom/qom-qmp-cmds.c and softmmu/qdev-monitor.c",
+        "qom/qom-qmp-cmds.c and system/qdev-monitor.c",
     ),
-    of("no-vfio-device", "Device 'vfio-pci' not found", "qdev-monitor.c, before 1.6"),
+    of("no-vfio-device", "Device 'vfio-pci' not found", "qdev-monitor.c, old versions"),
     of("kvm-missing", "Could not access KVM kernel module: No such file or directory", "accel/kvm/kvm-all.c"),
     of("kvm-denied", "Could not access KVM kernel module: Permission denied", "accel/kvm/kvm-all.c"),
     of(
@@ -300,11 +300,11 @@ pub(super) const TEXTS: &[Text] = &[
     of(
         "hugepages-short",
         "os_mem_prealloc: Insufficient free host memory pages available to allocate guest RAM",
-        "util/oslib-posix.c, before 7.0",
+        "util/oslib-posix.c, 6.2 and before",
     ),
     of(
         "hugepages-short",
-        "qemu_prealloc_mem: preallocating memory failed: {error*}",
-        "util/oslib-posix.c, 7.0 and later",
+        "preallocating memory failed: {error*}",
+        "util/oslib-posix.c, 7.0 and later (os_mem_prealloc, since 7.2 qemu_prealloc_mem)",
     ),
 ];

@@ -84,7 +84,7 @@ fn unit(ask: &mut Asker<'_>, name: String) -> IommuUnit {
         }
         Make::Amd => {
             let cap = hex("cap", "iommu.cap");
-            // From 6.4 on: the second register, a colon, the first.
+            // From 6.0 on: the second register, a colon, the first.
             let extended = ask.text(None, "iommu.features", &unit.register("features"), |text| {
                 bare_hex_u64(text.rsplit(':').next()?).map(Fact::Known)
             });

@@ -18,7 +18,7 @@ use crate::uses::is_vfio_driver;
 
 /// From this version on vfio-pci takes a VGA device (0300) from the boot's framebuffer when it
 /// binds it (`drivers/vfio/pci/vfio_pci_core.c`, `vfio_pci_vga_init`).
-const EVICTS: (u32, u32) = (6, 1);
+const EVICTS: (u32, u32) = (6, 0);
 
 /// Whether the generator puts a module into the initramfs and loads it first.
 fn first<'a>(system: &'a System, module: &str) -> Option<(usize, &'a NamedModule)> {
@@ -317,7 +317,7 @@ fn boot_framebuffer(host: &Host<'_>, device: &Device) -> Verdict {
     let why = if version >= EVICTS {
         "vfio-pci takes only VGA devices (class 0300) away from it"
     } else {
-        "kernels before 6.1 do not take it away"
+        "kernels before 6.0 do not take it away"
     };
     let mut remedy = remedy::add_parameters(system, parameter);
     remedy.text.push_str("; the screen is dark during the boot then");
@@ -455,7 +455,7 @@ pub(super) const CHECKS: &[Check] = &[
             until a real driver takes over. Where none does, because the card is for vfio-pci, the range stays taken (`BOOTFB` \
             in /proc/iomem), and the kernel says `vfio-pci 0000:01:00.0: BAR 0: can't reserve [mem 0xc0000000-0xcfffffff 64bit \
             pref]`; the guest's screen stays black.\n\n\
-            Since Linux 6.1 vfio-pci takes the range away when it binds a VGA device (class 0300). On older kernels, and for 3D and \
+            Since Linux 6.0 vfio-pci takes the range away when it binds a VGA device (class 0300). On older kernels, and for 3D and \
             other display controllers (0302, 0380), the framebuffer has to be kept from the card: `video=efifb:off` where \
             efifb draws, `initcall_blacklist=sysfb_init` where simpledrm, simplefb, efidrm or vesadrm does. `video=efifb:off` does nothing \
             to simpledrm.\n\n\

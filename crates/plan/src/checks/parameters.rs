@@ -163,7 +163,7 @@ fn useless(host: &Host<'_>) -> Verdict {
                 for part in unknown(parameter, &INTEL_OPTIONS) {
                     note(
                         format!("intel_iommu={part} is not an option"),
-                        "The kernel says `DMAR: Unknown option` (before 5.18 nothing) and goes on without it.",
+                        "The kernel says `DMAR: Unknown option` (before 5.16 nothing) and goes on without it.",
                     );
                 }
                 if on(parameter) && amd == Some(true) && !dmar {
@@ -201,16 +201,16 @@ fn useless(host: &Host<'_>) -> Verdict {
                 );
             } else if parameter.is("video")
                 && parameter.parts().any(|part| matches!(part, "efifb:off" | "vesafb:off"))
-                && kernel.and_then(passthru_model::system::Kernel::version) >= Some((6, 1))
+                && kernel.and_then(passthru_model::system::Kernel::version) >= Some((6, 0))
             {
                 let simple = config.is_some_and(|c| c.is_on("SYSFB_SIMPLEFB") && c.is_on("DRM_SIMPLEDRM"));
                 note(
                     format!("{} is no longer needed", parameter.raw),
                     if simple {
-                        "This kernel draws the boot's screen with simpledrm, which the parameter does not concern; and since 6.1 \
+                        "This kernel draws the boot's screen with simpledrm, which the parameter does not concern; and since 6.0 \
                          vfio-pci takes a VGA device away from the boot's framebuffer by itself."
                     } else {
-                        "Since 6.1 vfio-pci takes a VGA device away from the boot's framebuffer by itself; the parameter only \
+                        "Since 6.0 vfio-pci takes a VGA device away from the boot's framebuffer by itself; the parameter only \
                          keeps the screen dark during the boot."
                     },
                 );
@@ -438,7 +438,7 @@ pub(super) const CHECKS: &[Check] = &[
             'on'`, and the IOMMU is on where the firmware has an IVRS table. `iommu=pt` enables nothing; it lets the host's own \
             devices use untranslated addresses. `intel_iommu=on` is needed where the kernel was built without \
             CONFIG_INTEL_IOMMU_DEFAULT_ON (Fedora, Arch), and on Debian for the integrated graphics only.\n\n\
-            `video=efifb:off` was the way to free a card from the boot's framebuffer. Since Linux 6.1 vfio-pci does that by \
+            `video=efifb:off` was the way to free a card from the boot's framebuffer. Since Linux 6.0 vfio-pci does that by \
             itself when it binds a VGA device, and where simpledrm draws the screen efifb does not occur. `rd.driver.pre=` and \
             its like are dracut's.\n\n\
             None of them hinders. They hide what really is missing.",

@@ -90,8 +90,8 @@ pub(super) const CHECKS: &[Check] = &[
                 shut the guest down, never kill it, and expect one start for each boot of the host.\n\n\
                 AMD's audio and USB functions 1022:1487, 148c, 149c, its AHCI controller 1022:7901, Intel's 82579 \
                 network ports 8086:1502 and 1503 and MediaTek's MT7922 14c3:0616 advertise a function level reset and hang \
-                in it. The kernel knows them and leaves FLR out (Intel's since 4.13, 1487 and 149c since 5.8, 148c \
-                since 5.8, 7901 since 6.3, 0616 since 2025); where `reset_method` still lists `flr` it is older than that.",
+                in it. The kernel knows them and leaves FLR out (Intel's since 4.12, 1487 and 149c since 5.8, 148c \
+                since 5.8, 7901 since 6.3, 0616 since 6.14); where `reset_method` still lists `flr` it is older than that.",
         sources: &[
             "drivers/pci/quirks.c, quirk_no_flr",
             "gnif/vendor-reset, src/device-db.h",

@@ -55,7 +55,7 @@ pub(super) fn judge(host: &Host<'_>, device: &Device) -> Verdict {
         }
         .into(),
         Fact::Known(state) => Verdict::Pass(format!("it is in {state}")),
-        // Kernels before 5.13 do not say.
+        // Kernels before 5.11 do not say.
         Fact::Absent if detail.config.known().is_some() => Verdict::Pass("it answers".into()),
         Fact::Absent => not_known(&detail.config, config),
         other => not_known(other, path),

@@ -192,6 +192,7 @@ const VENDOR_RESET: &[(&str, &[u16])] = &[
     ("Navi 10", &[0x7310, 0x7312, 0x7318, 0x7319, 0x731a, 0x731b, 0x731e, 0x731f]),
     ("Navi 12", &[0x7360, 0x7362]),
     ("Navi 14", &[0x7340, 0x7341, 0x7347, 0x734f]),
+    ("Arcturus", &[0x738c]),
 ];
 
 /// Devices that hang in the function level reset they advertise (`drivers/pci/quirks.c`,

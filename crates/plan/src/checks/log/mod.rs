@@ -277,7 +277,7 @@ pub(super) const CHECKS: &[Check] = &[
          Where switching off power saving does not help, the reset is broken, and only a power cycle helps.",
         &["drivers/pci/pci.c, pci_power_up", "Documentation/power/pci.rst"]),
     log!("power-refused", device, Warning, Now "Set vfio-pci's disable_idle_d3=1 and `power/control` of the device to on",
-        "`Refused to change power state from D3hot to D0`; before 5.10 `Refused to change power state, currently in D3`. \
+        "`Refused to change power state from D3hot to D0`; before 5.5 `Refused to change power state, currently in D3`. \
          The device stayed in the state it was in. Now and then at suspend it means nothing; when a guest starts it is \
          the reason why the guest does not.",
         &["drivers/pci/pci.c, pci_power_up"]),

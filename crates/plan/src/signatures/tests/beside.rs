@@ -128,4 +128,10 @@ pub(super) const QUOTED: &[Quoted] = &[
         None,
     ),
     (0, "error: internal error: Failed to load PCI driver module vfio-pci", "driver-unloadable", None),
+    (
+        0,
+        "error: internal error: Failed to load PCI stub module vfio-pci: administratively prohibited",
+        "driver-prohibited",
+        None,
+    ),
 ];

@@ -105,6 +105,12 @@ pub(super) const QUOTED: &[Quoted] = &[
     ),
     (
         7,
+        "amdgpu 0000:63:00.0: refused to change power state from D0 to D3hot",
+        "power-refused",
+        Some("0000:63:00.0"),
+    ),
+    (
+        7,
         "libvirtd: internal error: Unknown PCI header type '127' for device '0000:05:00.0'",
         "header-unknown",
         Some("0000:05:00.0"),
