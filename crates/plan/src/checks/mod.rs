@@ -290,14 +290,7 @@ pub fn might_be_lent(device: &Device) -> bool {
 /// known to be absent.
 #[must_use]
 pub fn unseen<T>(fact: &Fact<T>, path: impl Into<String>) -> Option<Unseen> {
-    let why = match fact {
-        Fact::Known(_) | Fact::Absent => return None,
-        Fact::Unreadable(error) if error.is_permission() => format!("{error} (needs root)"),
-        Fact::Unreadable(error) => error.to_string(),
-        Fact::Malformed(text) => format!("makes no sense: '{text}'"),
-        Fact::NotRead => "it was not read".into(),
-    };
-    Some(Unseen { path: path.into(), why })
+    Unseen::of(fact, path)
 }
 
 /// A verdict that a fact is not known: it could not be looked at, or there is no such file where

@@ -36,6 +36,6 @@ pub(crate) fn lease_of(records: &Records, device: Address) -> Option<&Lease> {
 /// would hang as well, behind the device's lock.
 pub(crate) fn stuck_refusal(records: &Records, device: Address) -> Option<Refusal> {
     let evidence = records.stuck(device)?;
-    let hint = "end what holds the device (`passthru status` names it), then `passthru recover`".into();
-    Some(Refusal { device, reason: Reason::Stuck, evidence, hint })
+    let hint = "end what holds the device (`passthru status` names it), then `passthru recover`";
+    Some(Refusal::new(device, Reason::Stuck, evidence, hint))
 }
