@@ -5,7 +5,6 @@ use std::path::Path;
 use passthru_host::source;
 use passthru_model::{Records, Verdict, Wants};
 use passthru_plan::checks::{Host, run};
-use passthru_plan::uses::Uses;
 
 /// What is said of a host, as `ID` or `ID DEVICE`: what was found, and what could not be looked at.
 fn said(host: &str, devices: &[&str]) -> (Vec<String>, Vec<String>) {
@@ -13,9 +12,8 @@ fn said(host: &str, devices: &[&str]) -> (Vec<String>, Vec<String>) {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts").join(host).join("host.capture");
     let source = source::open(&file.to_string_lossy()).expect("a capture");
     let snapshot = passthru_host::snapshot(&*source, &Wants::all()).expect("a host");
-    let (uses, records) = (Uses::of(&snapshot), Records::default());
     let named: Vec<_> = devices.iter().map(|d| d.parse().expect("an address")).collect();
-    let judged = run(&Host { snapshot: &snapshot, uses: &uses, records: &records }, Some(&named));
+    let judged = run(&Host::new(&snapshot, &Records::default()), Some(&named));
     let ours = [
         "iommu-firmware",
         "iommu-kernel",

@@ -13,14 +13,13 @@ use passthru_pci::Address;
 use passthru_plan::checks::sentence::{Lendable, sum_up};
 use passthru_plan::checks::{self, Host};
 use passthru_plan::planner::{BindWish, plan_bind};
-use passthru_plan::uses::Uses;
 use passthru_testkit::hosts;
 use proptest::prelude::*;
 
 /// What must be true of every answer, whatever the host.
 fn judge(snapshot: &Snapshot, named: Option<&[Address]>) -> Result<(), TestCaseError> {
-    let (uses, records) = (Uses::of(snapshot), Records::default());
-    let host = Host { snapshot, uses: &uses, records: &records };
+    let records = Records::default();
+    let host = Host::new(snapshot, &records);
     let judged = checks::run(&host, named);
     for one in &judged {
         sound(one, named)?;

@@ -42,6 +42,7 @@ pub(crate) mod testing;
 mod told;
 mod uses;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use passthru_model::{Device, Evidence, Fact, Judged, Reason, Records, Severity, Snapshot, Unseen, Verdict};
@@ -49,18 +50,41 @@ use passthru_pci::Address;
 
 pub use device::needs_others;
 
+use claims::Claims;
+
+use crate::groups::{Prediction, predict};
 use crate::lending::is_chipset;
 use crate::uses::Uses;
 
-/// What checks look at.
-#[derive(Clone, Copy)]
+/// What checks look at. What several of them make of it is made once, by the first that asks.
 pub struct Host<'a> {
     /// The host, with [`passthru_model::Wants::system`] and all its devices in full.
     pub snapshot: &'a Snapshot,
     /// Who uses what on it.
-    pub uses: &'a Uses,
+    pub uses: Uses,
     /// Leases and stuck devices.
     pub records: &'a Records,
+    claims: OnceCell<Claims>,
+    prediction: OnceCell<Prediction>,
+}
+
+impl<'a> Host<'a> {
+    /// A host that was read, and what was recorded of it.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, records: &'a Records) -> Self {
+        let (claims, prediction) = (OnceCell::new(), OnceCell::new());
+        Self { snapshot, uses: Uses::of(snapshot), records, claims, prediction }
+    }
+
+    /// What vfio-pci is told to take at boot.
+    fn claims(&self) -> &Claims {
+        self.claims.get_or_init(|| claims::claims(self.snapshot))
+    }
+
+    /// The groups as the hardware makes them.
+    fn prediction(&self) -> &Prediction {
+        self.prediction.get_or_init(|| predict(self.snapshot))
+    }
 }
 
 /// What a check is about. The order is that of causes: what comes first explains what comes

@@ -10,7 +10,7 @@ use passthru_model::{
 use passthru_pci::Address;
 
 use super::{Ask, Check, Host, Subject, groups};
-use crate::planner::{BindWish, plan_bind};
+use crate::planner::{BindWish, plan_bind_with};
 
 /// What the planner says about one device that was named.
 pub(super) struct Asked {
@@ -93,7 +93,7 @@ pub(super) fn plan(host: &Host<'_>, devices: &[Address], with_group: bool) -> Re
         now: 0,
         holder: None,
     };
-    plan_bind(host.snapshot, &wish)
+    plan_bind_with(host.snapshot, &host.uses, &wish)
 }
 
 pub(super) fn judge(asked: &Asked, check: &Check, reason: Reason) -> Verdict {

@@ -44,12 +44,19 @@ pub struct BindWish<'a> {
 /// Every reason to refuse; or a device that is not there; or a fact without which there
 /// can be no plan.
 pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPlan> {
-    let uses = Uses::of(snapshot);
+    plan_bind_with(snapshot, &Uses::of(snapshot), wish)
+}
+
+/// The same where the uses were made of this snapshot already.
+///
+/// # Errors
+/// As [`plan_bind`].
+pub fn plan_bind_with(snapshot: &Snapshot, uses: &Uses, wish: &BindWish<'_>) -> Result<Plan, NoPlan> {
     let mut refusals = Vec::new();
     let devices = closure(snapshot, wish, &mut refusals)?;
     for device in &devices {
         let before = refusals.len();
-        examine(snapshot, &uses, device, &mut refusals);
+        examine(snapshot, uses, device, &mut refusals);
         if bound_already(wish, device) {
             // Nothing is done about it, and the kernel lets one machine only open its group: so
             // who may use it without root need not see everything.
@@ -98,7 +105,7 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     plan.notes.sort();
     plan.notes.dedup();
     steps(snapshot, wish, &changed, leases, &mut plan)?;
-    losses(&uses, &changed, &mut plan);
+    losses(uses, &changed, &mut plan);
     Ok(plan)
 }
 
