@@ -259,7 +259,18 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
             Ask::Never => {}
         }
     }
-    judging.judged
+    refused_first(judging.judged)
+}
+
+/// Puts the warnings for which `bind` refuses before all other warnings: they are why it does
+/// not work. For errors it refuses all the same, and they stay in the order of causes.
+fn refused_first(mut judged: Vec<Judged>) -> Vec<Judged> {
+    let warns = |one: &Judged| one.verdict.findings().iter().any(|f| f.severity == Severity::Warning);
+    let refused = |one: &Judged| warns(one) && by_id(one.id).is_some_and(|c| matches!(c.ask, Ask::Use(_)));
+    if let Some(first) = judged.iter().position(warns) {
+        judged[first..].sort_by_cached_key(|one| !refused(one));
+    }
+    judged
 }
 
 /// Asks only what is asked of the host as a whole.
@@ -339,6 +350,8 @@ pub fn evidence(place: impl Into<String>, value: impl Into<String>) -> Vec<Evide
 mod tests {
     use std::collections::HashSet;
 
+    use passthru_model::{Finding, Remedy, When};
+
     use super::*;
 
     #[test]
@@ -361,5 +374,35 @@ mod tests {
         for reason in Reason::ALL {
             assert!(seen.contains(reason.name()), "{reason} has no check");
         }
+    }
+
+    #[test]
+    fn what_bind_refuses_for_comes_before_other_warnings() {
+        let one = |id, severity| {
+            let finding = Finding {
+                severity,
+                summary: String::new(),
+                evidence: Vec::new(),
+                consequence: String::new(),
+                remedy: Remedy::new(When::Now, ""),
+            };
+            Judged { id, device: None, verdict: finding.into() }
+        };
+        let ids = |judged: Vec<Judged>| judged.into_iter().map(|one| one.id).collect::<Vec<_>>();
+        let (error, warning) = (Severity::Error, Severity::Warning);
+        let judged = vec![
+            one("iommu-kernel", error),
+            one("address-width", warning),
+            one("vfio-modules", error),
+            one("mounted", error),
+            one("companions", warning),
+            one("qemu", warning),
+        ];
+        assert_eq!(
+            ids(refused_first(judged)),
+            ["iommu-kernel", "companions", "address-width", "vfio-modules", "mounted", "qemu"]
+        );
+        let errors = vec![one("iommu-kernel", error), one("mounted", error)];
+        assert_eq!(ids(refused_first(errors)), ["iommu-kernel", "mounted"]);
     }
 }
