@@ -33,7 +33,7 @@ fn judge(snapshot: &Snapshot, named: Option<&[Address]>) -> Result<(), TestCaseE
         let with = match &lendable {
             Lendable::Now => &[][..],
             Lendable::With(with) => with,
-            Lendable::After(all) | Lendable::Cannot(all) | Lendable::Unknown(all) => {
+            Lendable::After(all, _) | Lendable::Cannot(all) | Lendable::Unknown(all) => {
                 prop_assert!(!all.is_empty() && all.iter().all(|text| !text.is_empty()), "{lendable:?}");
                 continue;
             }

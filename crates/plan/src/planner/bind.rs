@@ -141,12 +141,7 @@ fn closure<'a>(
         let ports = snapshot.group_mates(device).filter(|m| m.is_bus_bridge() && lending::hinders(m));
         refusals.extend(ports.map(|port| port_refusal(device, port)));
         if wish.with_group {
-            // All endpoints of the group, also those on no driver: a set that is taken
-            // whole stays whole. A bridge of any kind that is on no driver is not in the
-            // way, and stays what the machine needs it to be.
-            let bridge = |m: &Device| m.class.known().is_some_and(|class| class.is_bridge());
-            let idle = |m: &Device| bridge(m) && !lending::hinders(m);
-            let mates = snapshot.group_mates(device).filter(|m| !m.is_bus_bridge() && !idle(m));
+            let mates = snapshot.group_mates(device).filter(|mate| goes_along(mate));
             wanted.extend(mates.map(|m| m.address));
         } else if !others.is_empty() {
             missing.push((device, others));
@@ -156,6 +151,14 @@ fn closure<'a>(
         refusals.push(companions_refusal(snapshot, wish, device, &others));
     }
     wanted.iter().map(|a| snapshot.device(*a).ok_or(NoPlan::NoDevice(*a))).collect()
+}
+
+/// Whether a function of a group that is taken whole is taken: all endpoints, also those on no
+/// driver. A bridge of any kind that is on no driver is not in the way, and stays what the machine
+/// needs it to be.
+pub(crate) fn goes_along(mate: &Device) -> bool {
+    let bridge = mate.class.known().is_some_and(|class| class.is_bridge());
+    !mate.is_bus_bridge() && (!bridge || lending::hinders(mate))
 }
 
 /// A port of the group on a driver with which no group is viable: it cannot be taken
