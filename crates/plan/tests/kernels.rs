@@ -52,14 +52,12 @@ fn good() -> Snapshot {
             kvm_node: Fact::Known(0o660),
             kvm: Fact::Known(()),
             kvm_vendor: Fact::Known("kvm_intel"),
-            nested: Fact::Known(true),
             second_level: Fact::Known(true),
         },
         kernels: Seen::new(vec![kernel("6.12.57+deb13-amd64", true)], vec![]),
         ..System::default()
     };
     let boot = &mut host.system.boot;
-    boot.initramfs_modules = Fact::Known("most".into());
     boot.loaded = Fact::Known(vec![]);
     boot.framebuffers = Fact::Known(vec![]);
     boot.fb = Fact::Known(vec!["0 nouveaudrmfb".into()]);

@@ -104,14 +104,7 @@ fn amd_host(table: &[u8]) -> Snapshot {
 
 fn unit(name: &str, cap: u64, extended: u64) -> IommuUnit {
     let (cap, extended) = (Fact::Known(cap), Fact::Known(extended));
-    IommuUnit {
-        name: name.into(),
-        make: Make::of(name),
-        cap,
-        extended,
-        address: Fact::Absent,
-        version: Fact::Absent,
-    }
+    IommuUnit { name: name.into(), make: Make::of(name), cap, extended }
 }
 
 fn device(address: &str, parent: Option<&str>, class: u32) -> Device {
