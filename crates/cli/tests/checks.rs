@@ -10,7 +10,6 @@ use passthru_host::source;
 use passthru_model::{Judged, Snapshot, Verdict, Wants};
 use passthru_pci::Address;
 use passthru_plan::checks::{Ask, Host, all, run};
-use passthru_plan::uses::Uses;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts")
@@ -20,8 +19,8 @@ fn fixtures() -> PathBuf {
 fn judge(capture: &Path, named: impl Fn(&Snapshot) -> Option<Vec<Address>>) -> Vec<Judged> {
     let source = source::open(&capture.to_string_lossy()).expect("a capture");
     let snapshot = passthru_host::snapshot(&*source, &Wants::all()).expect("a host");
-    let (uses, records) = (Uses::of(&snapshot), passthru_apply::books::records(&*source).unwrap_or_default());
-    run(&Host { snapshot: &snapshot, uses: &uses, records: &records }, named(&snapshot).as_deref())
+    let records = passthru_apply::books::records(&*source).unwrap_or_default();
+    run(&Host::new(&snapshot, &records), named(&snapshot).as_deref())
 }
 
 /// What is said of a host, as `ID` or `ID DEVICE`: what was found, and what could not be looked at.

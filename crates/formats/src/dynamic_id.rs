@@ -22,8 +22,6 @@ pub struct DynamicId {
     subdevice: u32,
     class: u32,
     class_mask: u32,
-    /// Whether all of the text was understood.
-    pub whole: bool,
 }
 
 impl DynamicId {
@@ -38,12 +36,6 @@ impl DynamicId {
             && one(self.subvendor, subsystem.vendor)
             && one(self.subdevice, subsystem.device)
             && (self.class ^ class.bits()) & self.class_mask == 0
-    }
-
-    /// Whether it asks for more than vendor and device.
-    #[must_use]
-    pub const fn is_narrow(&self) -> bool {
-        self.subvendor != ANY || self.subdevice != ANY || self.class_mask != 0
     }
 }
 
@@ -78,8 +70,7 @@ fn one(text: &str) -> Option<DynamicId> {
         count += 1;
     }
     let [vendor, device, subvendor, subdevice, class, class_mask] = numbers;
-    let whole = rest.is_empty();
-    (count >= 2).then_some(DynamicId { vendor, device, subvendor, subdevice, class, class_mask, whole })
+    (count >= 2).then_some(DynamicId { vendor, device, subvendor, subdevice, class, class_mask })
 }
 
 #[cfg(test)]
@@ -116,7 +107,6 @@ mod tests {
         }
         assert_eq!(one("10de"), None);
         assert_eq!(one("10de.1284"), None);
-        assert!(!one("10de:1284;x").unwrap().whole && one("10de:1284").unwrap().whole);
         // An address is taken for ids: 0000:01 is what is left of it.
         assert_eq!(one("0000:01:00.0").unwrap().to_string(), "0000:0001");
     }

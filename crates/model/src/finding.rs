@@ -1,6 +1,9 @@
 //! What a check says: [`Verdict`], and in it [`Finding`]s.
 
+use passthru_formats::errno::Errno;
 use passthru_pci::Address;
+
+use crate::fact::Fact;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +125,25 @@ pub struct Unseen {
     pub path: String,
     /// Why not: `permission denied (needs root)`.
     pub why: String,
+}
+
+impl Unseen {
+    /// A place where reading failed with this error.
+    pub fn new(path: impl Into<String>, error: Errno) -> Self {
+        let needs_root = if error.is_permission() { " (needs root)" } else { "" };
+        Self { path: path.into(), why: format!("{error}{needs_root}") }
+    }
+
+    /// That a fact could not be looked at; `None` where it is known or known to be absent.
+    pub fn of<T>(fact: &Fact<T>, path: impl Into<String>) -> Option<Self> {
+        let why = match fact {
+            Fact::Known(_) | Fact::Absent => return None,
+            Fact::Unreadable(error) => return Some(Self::new(path, *error)),
+            Fact::Malformed(text) => format!("makes no sense: '{text}'"),
+            Fact::NotRead => "it was not read".into(),
+        };
+        Some(Self { path: path.into(), why })
+    }
 }
 
 /// What a check says. "Could not look" is neither a pass nor a finding.

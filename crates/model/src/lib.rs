@@ -32,7 +32,7 @@ pub use fact::{Blind, Fact, Seen};
 pub use finding::{Evidence, Finding, Judged, Remedy, Severity, Unseen, Verdict, When};
 pub use lease::{Access, Granted, Holder, Lease, LeaseRecord};
 pub use plan::{Intent, Plan, Step};
-pub use reason::{Reason, Refusal};
+pub use reason::{Hidden, Reason, Refusal};
 pub use records::{Node, Records, Stuck, StuckRecord, Task};
 pub use snapshot::{DetailOf, Group, ReservedRegion, Rights, Snapshot, SourceKind, Unread, Wants};
 pub use system::System;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use passthru_pci::Address;
 
+use crate::finding::Unseen;
+
 /// A reason to refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -145,4 +147,35 @@ pub struct Refusal {
     pub evidence: String,
     /// What to do about it.
     pub hint: String,
+    /// With [`Reason::NotSeen`]: what could not be looked at. Empty with every other.
+    pub hidden: Vec<Hidden>,
+}
+
+impl Refusal {
+    /// A reason that was seen.
+    pub fn new(
+        device: Address,
+        reason: Reason,
+        evidence: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { device, reason, evidence: evidence.into(), hint: hint.into(), hidden: Vec::new() }
+    }
+
+    /// With what could not be looked at.
+    #[must_use]
+    pub fn hiding(mut self, hidden: Vec<Hidden>) -> Self {
+        self.hidden = hidden;
+        self
+    }
+}
+
+/// A place that could not be looked at, and what might have been seen there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Where, and why not.
+    pub unseen: Unseen,
+    /// The reasons to refuse that would show there, and of which nobody can say that they do
+    /// not stand.
+    pub reasons: &'static [Reason],
 }

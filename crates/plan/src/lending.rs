@@ -1,6 +1,6 @@
 //! Whether a device can be lent, and what would have to go along.
 
-use passthru_model::{Device, Fact, Reason, Refusal, Snapshot};
+use passthru_model::{Device, Fact, Hidden, Reason, Refusal, Snapshot, Unseen};
 use passthru_pci::{Address, Class};
 
 use crate::firmware::{covered, intel_word};
@@ -157,9 +157,8 @@ fn is_bridge(device: &Device) -> bool {
 /// Why the IOMMU does not stand behind a device, if it does not.
 #[must_use]
 pub fn iommu_refusal(snapshot: &Snapshot, device: &Device) -> Option<Refusal> {
-    let refusal = |reason, evidence: String, hint: &str| {
-        Some(Refusal { device: device.address, reason, evidence, hint: hint.to_owned() })
-    };
+    let refusal =
+        |reason, evidence: String, hint: &str| Some(Refusal::new(device.address, reason, evidence, hint));
     let group = match &device.group {
         Fact::Known(group) => group,
         Fact::Absent => {
@@ -184,7 +183,12 @@ pub fn iommu_refusal(snapshot: &Snapshot, device: &Device) -> Option<Refusal> {
         }
         other => {
             let evidence = format!("its IOMMU group could not be read: {}", unknown(other));
-            return refusal(Reason::NotSeen, evidence, "see the `unread` list of `show --json`");
+            let hint = "see the `unread` list of `show --json`";
+            let reasons =
+                &[Reason::NoIommu, Reason::NoIommuMode, Reason::Companions, Reason::FirmwareMapping];
+            let unseen = Unseen::of(other, device.attribute("iommu_group"));
+            let hidden = unseen.map(|unseen| Hidden { unseen, reasons }).into_iter().collect();
+            return refusal(Reason::NotSeen, evidence, hint).map(|refusal| refusal.hiding(hidden));
         }
     };
     let name = snapshot.groups.get(group).and_then(|g| g.name.known());
@@ -243,13 +247,18 @@ pub fn firmware_mapping(snapshot: &Snapshot, device: &Device) -> Option<String> 
     Some(format!("{:#x}-{:#x} direct", region.start, region.end))
 }
 
-/// Why the reserved regions of a device's group are not known, where they were asked for.
+/// Why the reserved regions of a device's group are not known, where they were asked for, in
+/// words and with their place.
 /// Kernels before 4.11 have no such file, and say it in the log only.
 #[must_use]
-pub(crate) fn unknown_reserved(snapshot: &Snapshot, device: &Device) -> Option<String> {
-    match &snapshot.groups.get(device.group.known()?)?.reserved {
-        Fact::Known(_) | Fact::Absent | Fact::NotRead => None,
-        other => Some(unknown(other)),
+pub(crate) fn unknown_reserved(snapshot: &Snapshot, device: &Device) -> Option<(String, Unseen)> {
+    let number = device.group.known()?;
+    match &snapshot.groups.get(number)?.reserved {
+        Fact::NotRead => None,
+        reserved => {
+            let path = format!("/sys/kernel/iommu_groups/{number}/reserved_regions");
+            Some((unknown(reserved), Unseen::of(reserved, path)?))
+        }
     }
 }
 

@@ -14,7 +14,6 @@ use passthru_model::system::{Distribution, Kernel, Processor, System, Tool};
 use passthru_model::{Blind, Fact, Records, Seen, Severity, Snapshot, Verdict, When};
 use passthru_pci::{Address, Class, Id};
 use passthru_plan::checks::{Host, run};
-use passthru_plan::uses::Uses;
 use passthru_testkit::fake::{Kernel as Fake, Part};
 
 const CARD: &str = "0000:01:00.0";
@@ -54,14 +53,12 @@ fn good() -> Snapshot {
             kvm_node: Fact::Known(0o660),
             kvm: Fact::Known(()),
             kvm_vendor: Fact::Known("kvm_intel"),
-            nested: Fact::Known(true),
             second_level: Fact::Known(true),
         },
         kernels: Seen::new(vec![kernel("6.12.57+deb13-amd64", true)], vec![]),
         ..System::default()
     };
     let boot = &mut host.system.boot;
-    boot.initramfs_modules = Fact::Known("most".into());
     boot.loaded = Fact::Known(vec![]);
     boot.framebuffers = Fact::Known(vec![]);
     boot.fb = Fact::Known(vec!["0 nouveaudrmfb".into()]);
@@ -95,8 +92,8 @@ fn kernel(release: &str, running: bool) -> Kernel {
 }
 
 fn verdict(host: &Snapshot, id: &str) -> Verdict {
-    let (uses, records) = (Uses::of(host), Records::default());
-    let host = Host { snapshot: host, uses: &uses, records: &records };
+    let records = Records::default();
+    let host = Host::new(host, &records);
     let named = [address(CARD)];
     let mut judged = run(&host, Some(&named)).into_iter().filter(|one| one.id == id);
     let one = judged.next().unwrap_or_else(|| panic!("nobody asked {id}")).verdict;

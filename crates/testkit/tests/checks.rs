@@ -13,14 +13,13 @@ use passthru_pci::Address;
 use passthru_plan::checks::sentence::{Lendable, sum_up};
 use passthru_plan::checks::{self, Host};
 use passthru_plan::planner::{BindWish, plan_bind};
-use passthru_plan::uses::Uses;
 use passthru_testkit::hosts;
 use proptest::prelude::*;
 
 /// What must be true of every answer, whatever the host.
 fn judge(snapshot: &Snapshot, named: Option<&[Address]>) -> Result<(), TestCaseError> {
-    let (uses, records) = (Uses::of(snapshot), Records::default());
-    let host = Host { snapshot, uses: &uses, records: &records };
+    let records = Records::default();
+    let host = Host::new(snapshot, &records);
     let judged = checks::run(&host, named);
     for one in &judged {
         sound(one, named)?;
@@ -34,7 +33,7 @@ fn judge(snapshot: &Snapshot, named: Option<&[Address]>) -> Result<(), TestCaseE
         let with = match &lendable {
             Lendable::Now => &[][..],
             Lendable::With(with) => with,
-            Lendable::After(all) | Lendable::Cannot(all) | Lendable::Unknown(all) => {
+            Lendable::After(all, _) | Lendable::Cannot(all) | Lendable::Unknown(all) => {
                 prop_assert!(!all.is_empty() && all.iter().all(|text| !text.is_empty()), "{lendable:?}");
                 continue;
             }

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use passthru_apply::books;
 use passthru_host::source::Source;
-use passthru_model::{DetailOf, Judged, Records, Severity, Snapshot, Unseen, Verdict, Wants};
+use passthru_model::{DetailOf, Judged, Reason, Records, Severity, Snapshot, Unseen, Usage, Verdict, Wants};
 use passthru_pci::Address;
 use passthru_plan::checks::sentence::sum_up;
 use passthru_plan::checks::{self, Host};
-use passthru_plan::uses::Uses;
 
 use super::print_json;
 use crate::args::Check;
@@ -21,17 +20,17 @@ use crate::render::check_json::{Checked, count};
 pub(crate) fn run(context: &Context, options: &Check) -> Outcome {
     let names = parse_names(&options.devices)?;
     let source = context.source()?;
-    let named = if names.is_empty() {
-        None
-    } else {
-        let first = Wants { usage: needs_usage(&names), ..Wants::default() };
-        Some(select(&context.snapshot(&*source, &first)?, &names, Many::Yes)?)
-    };
     let start = Instant::now();
-    let read = Read::new(context, &*source, named)?;
+    let (mut named, mut usage) = (None, None);
+    if !names.is_empty() {
+        let first = Wants { usage: needs_usage(&names), ..Wants::default() };
+        let found = context.snapshot(&*source, &first)?;
+        named = Some(select(&found, &names, Many::Yes)?);
+        usage = first.usage.then_some(found.usage);
+    }
+    let read = Read::new(context, &*source, named, usage)?;
     let read_in = start.elapsed();
-    let uses = ManuallyDrop::new(Uses::of(&read.snapshot));
-    let host = read.host(&uses);
+    let host = ManuallyDrop::new(read.host());
     let judged = read.judge(&host);
     let sentences: Vec<_> =
         read.named.iter().flatten().map(|address| (*address, sum_up(&host, &judged, *address))).collect();
@@ -63,11 +62,13 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// Reads what checks need, for these devices or for all.
+    /// Reads what checks need, for these devices or for all; who uses what is taken over where
+    /// it was read already.
     pub(super) fn new(
         context: &Context,
         source: &dyn Source,
         named: Option<Vec<Address>>,
+        usage: Option<Usage>,
     ) -> Result<Self, Failure> {
         let (records, blind) = match books::records(source) {
             Ok(records) => (records, None),
@@ -81,7 +82,7 @@ impl Read {
             detail: named.clone().map_or(DetailOf::All, DetailOf::Some),
             reserved: false,
             group_detail: true,
-            usage: true,
+            usage: usage.is_none(),
             system: true,
             // Only sentences about devices name them.
             names: named.is_some() && !context.global.json,
@@ -91,24 +92,33 @@ impl Read {
             avoid: records.stuck_devices(),
         };
         let mut snapshot = ManuallyDrop::new(context.snapshot(source, &wants)?);
+        if let Some(usage) = usage {
+            snapshot.usage = usage;
+        }
         if named.as_deref().is_some_and(|named| checks::needs_others(&snapshot, named)) {
-            wants.detail = DetailOf::All;
-            snapshot = ManuallyDrop::new(context.snapshot(source, &wants)?);
+            // Only of the devices and their groups more is wanted.
+            let (usage, system, programs, names) = (false, false, false, false);
+            wants = Wants { detail: DetailOf::All, usage, system, programs, names, ..wants };
+            let more = context.snapshot(source, &wants)?;
+            (snapshot.devices, snapshot.groups) = (more.devices, more.groups);
         }
         Ok(Self { snapshot, named, records, blind })
     }
 
     /// What checks look at.
-    pub(super) fn host<'a>(&'a self, uses: &'a Uses) -> Host<'a> {
-        Host { snapshot: &self.snapshot, uses, records: &self.records }
+    pub(super) fn host(&self) -> Host<'_> {
+        Host::new(&self.snapshot, &self.records)
     }
 
     /// Asks every check.
     pub(super) fn judge(&self, host: &Host<'_>) -> Vec<Judged> {
         let mut judged = checks::run(host, self.named.as_deref());
         if let Some(unseen) = &self.blind {
+            // Whether a write hangs is written there.
+            let stuck = judged.iter_mut().filter(|one| one.id == Reason::Stuck.name());
+            stuck.for_each(|one| one.verdict = Verdict::CouldNotLook(vec![unseen.clone()]));
             judged.push(Judged {
-                id: passthru_model::Reason::NotSeen.name(),
+                id: Reason::NotSeen.name(),
                 device: None,
                 verdict: Verdict::CouldNotLook(vec![unseen.clone()]),
             });

@@ -8,7 +8,6 @@ use passthru_model::Wants;
 use passthru_model::{Judged, Snapshot};
 use passthru_plan::checks::{self, Check};
 use passthru_plan::explain::{Recognised, recognise};
-use passthru_plan::uses::Uses;
 
 use super::check::Read;
 use super::print_json;
@@ -129,9 +128,8 @@ fn judge(context: &Context, found: &[Recognised]) -> Result<(Read, Vec<Judged>),
     let mut named: Vec<_> = found.iter().flat_map(|one| one.devices(&snapshot)).collect();
     named.sort_unstable();
     named.dedup();
-    let read = Read::new(context, &*source, (!named.is_empty()).then_some(named))?;
-    let uses = Uses::of(&read.snapshot);
-    let judged = read.judge(&read.host(&uses));
+    let read = Read::new(context, &*source, (!named.is_empty()).then_some(named), None)?;
+    let judged = read.judge(&read.host());
     Ok((read, judged))
 }
 

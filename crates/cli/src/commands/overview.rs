@@ -3,7 +3,6 @@
 use passthru_model::{Fact, Judged, Records, Severity, Snapshot, SourceKind, Wants};
 use passthru_plan::checks::{self, Host};
 use passthru_plan::lending::{Lending, judge};
-use passthru_plan::uses::Uses;
 
 use super::list::say_unread;
 use super::print_json;
@@ -27,19 +26,17 @@ pub(crate) fn run(context: &Context) -> Outcome {
         let wants = Wants { system: true, ..Wants::default() };
         snapshot.system = context.snapshot(&*source, &wants)?.system;
     }
-    let uses = Uses::of(&snapshot);
-    let judged = if snapshot.iommu_active() {
-        Vec::new()
-    } else {
-        checks::run_host(&Host { snapshot: &snapshot, uses: &uses, records: &Records::default() })
-    };
+    let records = Records::default();
+    let host = Host::new(&snapshot, &records);
+    let uses = &host.uses;
+    let judged = if snapshot.iommu_active() { Vec::new() } else { checks::run_host(&host) };
     let mut rows: Vec<Row<'_>> = snapshot
         .devices
         .iter()
-        .map(|device| Row { device, lending: judge(&snapshot, &uses, device) })
+        .map(|device| Row { device, lending: judge(&snapshot, uses, device) })
         .collect();
     if context.global.json {
-        print_json(&json::Devices::new("overview", &snapshot, &uses, &rows))?;
+        print_json(&json::Devices::new("overview", &snapshot, uses, &rows))?;
         return Ok(Code::Done.into());
     }
     rows.sort_by_key(|row| (row.lending.rank(), row.device.address));

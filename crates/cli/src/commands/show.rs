@@ -3,7 +3,7 @@
 use passthru_apply::books;
 use passthru_model::{DetailOf, Wants};
 use passthru_plan::lending::judge;
-use passthru_plan::planner::{BindWish, plan_bind};
+use passthru_plan::planner::{BindWish, plan_bind_with};
 use passthru_plan::uses::Uses;
 
 use super::print_json;
@@ -61,7 +61,8 @@ pub(crate) fn run(context: &Context, options: &Show) -> Outcome {
                 now: 0,
                 holder: None,
             };
-            let bind = show::bind_sentence(&plan_bind(&snapshot, &wish), &row.lending, row.device);
+            let bind =
+                show::bind_sentence(&plan_bind_with(&snapshot, &uses, &wish), &row.lending, row.device);
             show::write(out, &snapshot, &uses, &predicted, row.device, &bind, colour)?;
         }
         Ok(())

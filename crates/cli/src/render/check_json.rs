@@ -157,14 +157,10 @@ fn finding_view(finding: &Finding) -> FindingView<'_> {
 }
 
 fn sentence_view((device, lendable): &(Address, Lendable)) -> SentenceView<'_> {
-    let with: &[Address] = match lendable {
-        Lendable::With(with) => with,
-        _ => &[],
-    };
     SentenceView {
         device: *device,
         state: lendable.name(),
-        with,
+        with: lendable.with(),
         sentence: format!("{device} {}.", lendable.words()),
     }
 }

@@ -37,7 +37,10 @@ pub(super) fn read(ask: &mut Asker<'_>, tools: &[Tool]) -> Boot {
     // A generator's files count where it is installed, and its files outlive it.
     for tool in tools {
         match tool {
-            Tool::UpdateInitramfs => initramfs_tools(ask, &mut named, &mut boot),
+            Tool::UpdateInitramfs => {
+                let list = "/etc/initramfs-tools/modules";
+                named.lines(ask, list, list, Stage::InitramfsFirst);
+            }
             Tool::Dracut => dracut(ask, &mut named, &mut boot),
             Tool::Mkinitcpio => mkinitcpio(ask, &mut named, &mut boot),
             _ => {}
@@ -138,24 +141,6 @@ impl Named {
         }
         all
     }
-}
-
-fn initramfs_tools(ask: &mut Asker<'_>, named: &mut Named, boot: &mut Boot) {
-    let list = "/etc/initramfs-tools/modules";
-    named.lines(ask, list, list, Stage::InitramfsFirst);
-    let mut paths = vec!["/etc/initramfs-tools/initramfs.conf".to_owned()];
-    // What is sourced later wins (mkinitramfs(8)).
-    paths.extend(files(
-        ask,
-        &["/etc/initramfs-tools/conf.d", "/usr/share/initramfs-tools/conf.d"],
-        "",
-        &mut named.blind,
-    ));
-    let all = named.assignments(ask, &paths);
-    boot.initramfs_modules = match all.into_iter().rfind(|(_, a)| a.key == "MODULES") {
-        Some((_, assignment)) => Fact::Known(assignment.value),
-        None => Fact::Absent,
-    };
 }
 
 /// Whether somebody means a file not to be read: what packages explain in it, and what editors,

@@ -64,23 +64,14 @@ fn units(ask: &mut Asker<'_>) -> Vec<IommuUnit> {
 
 fn unit(ask: &mut Asker<'_>, name: String) -> IommuUnit {
     let make = Make::of(&name);
-    let mut unit = IommuUnit {
-        name,
-        make,
-        cap: Fact::Absent,
-        extended: Fact::Absent,
-        address: Fact::Absent,
-        version: Fact::Absent,
-    };
+    let unit = IommuUnit { name, make, cap: Fact::Absent, extended: Fact::Absent };
     let mut hex = |name: &str, field| {
         ask.text(None, field, &unit.register(name), |text| bare_hex_u64(text).map(Fact::Known))
     };
     match make {
         Make::Intel => {
-            let (cap, extended, address) =
-                (hex("cap", "iommu.cap"), hex("ecap", "iommu.ecap"), hex("address", "iommu.address"));
-            unit.version = ask.text(None, "iommu.version", &unit.register("version"), some_text);
-            IommuUnit { cap, extended, address, ..unit }
+            let (cap, extended) = (hex("cap", "iommu.cap"), hex("ecap", "iommu.ecap"));
+            IommuUnit { cap, extended, ..unit }
         }
         Make::Amd => {
             let cap = hex("cap", "iommu.cap");

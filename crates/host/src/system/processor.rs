@@ -31,12 +31,9 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Processor {
                 continue;
             }
         }
-        let mut switch = |parameter: &str| {
-            let path = format!("{directory}/parameters/{parameter}");
-            ask.text(None, "kvm", &path, |text| passthru_formats::scalar::switch(text).map(Fact::Known))
-        };
-        processor.nested = switch("nested");
-        processor.second_level = switch(second_level);
+        let path = format!("{directory}/parameters/{second_level}");
+        processor.second_level =
+            ask.text(None, "kvm", &path, |text| passthru_formats::scalar::switch(text).map(Fact::Known));
         break;
     }
     processor

@@ -78,8 +78,6 @@ pub struct Boot {
     pub named: Seen<NamedModule>,
     /// Hooks of mkinitcpio (`HOOKS`), where it is installed.
     pub hooks: Vec<String>,
-    /// What initramfs-tools puts in (`MODULES` of initramfs.conf(5)): `most`, `dep`, `list`.
-    pub initramfs_modules: Fact<String>,
     /// The image the running kernel booted with; not opened where nothing in the other fields is
     /// about VFIO, because it takes long.
     pub image: Option<InitramfsImage>,

@@ -78,10 +78,6 @@ pub struct IommuUnit {
     pub cap: Fact<u64>,
     /// Extended capabilities: `intel-iommu/ecap`; `amd-iommu/features`, the first register.
     pub extended: Fact<u64>,
-    /// Where its registers are (`intel-iommu/address`).
-    pub address: Fact<u64>,
-    /// Version of the architecture (`intel-iommu/version`), such as `1:0`.
-    pub version: Fact<String>,
 }
 
 impl IommuUnit {
@@ -144,8 +140,6 @@ mod tests {
             make: Make::of("dmar0"),
             cap: Fact::Known(cap),
             extended: Fact::Known(ecap),
-            address: Fact::NotRead,
-            version: Fact::NotRead,
         };
         // A Coffee Lake desktop, an Ivy Bridge server, QEMU 10.
         for (cap, ecap, width, remaps) in [

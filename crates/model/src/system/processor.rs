@@ -15,8 +15,6 @@ pub struct Processor {
     pub kvm: Fact<()>,
     /// The module for this make of processor (`/sys/module/kvm_intel` or `kvm_amd`), by name.
     pub kvm_vendor: Fact<&'static str>,
-    /// Whether guests may have guests (`parameters/nested` of that module).
-    pub nested: Fact<bool>,
     /// Whether the processor translates guests' addresses (`parameters/ept` or `npt`).
     pub second_level: Fact<bool>,
 }

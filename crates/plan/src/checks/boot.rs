@@ -10,7 +10,7 @@ use passthru_model::{
     Device, Evidence, Fact, Finding, Reason, Remedy, Severity, Snapshot, Unseen, Verdict, When,
 };
 
-use super::claims::{COMMAND_LINE, claims};
+use super::claims::COMMAND_LINE;
 use super::image;
 use super::processor::running;
 use super::{Ask, Check, Host, Subject, early, evidence, not_known, remedy};
@@ -30,11 +30,11 @@ fn first<'a>(system: &'a System, module: &str) -> Option<(usize, &'a NamedModule
 fn host_driver_at_boot(host: &Host<'_>, device: &Device) -> Verdict {
     let snapshot = host.snapshot;
     let system = &snapshot.system;
-    let claims = claims(host);
+    let claims = host.claims();
     let Some(claim) = claims.of(device) else {
         return match claims.unseen.is_empty() {
             true => Verdict::NotApplicable("nothing gives it to vfio-pci at boot".into()),
-            false => Verdict::CouldNotLook(claims.unseen),
+            false => Verdict::CouldNotLook(claims.unseen.clone()),
         };
     };
     let driver = match &device.driver {
@@ -350,7 +350,7 @@ fn identical_twins(host: &Host<'_>, device: &Device) -> Verdict {
             && other.id == Fact::Known(id)
             && other.physical_function.known().is_none()
     });
-    let claims = claims(host);
+    let claims = host.claims();
     let places = |twins: &[&Device]| {
         twins.iter().map(|twin| Evidence::new(twin.address.to_string(), id.to_string())).collect()
     };
@@ -388,7 +388,7 @@ fn identical_twins(host: &Host<'_>, device: &Device) -> Verdict {
         });
     }
     if !claims.unseen.is_empty() {
-        return Verdict::CouldNotLook(claims.unseen);
+        return Verdict::CouldNotLook(claims.unseen.clone());
     }
     // Functions of one card are not what people mix up.
     let twins: Vec<&Device> = others.filter(|other| other.address.slot() != device.address.slot()).collect();

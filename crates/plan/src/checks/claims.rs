@@ -3,9 +3,9 @@
 use passthru_formats::cmdline;
 use passthru_formats::dynamic_id::{self, DynamicId};
 use passthru_formats::modprobe::{self, Command};
-use passthru_model::{Device, Fact, Unseen};
+use passthru_model::{Device, Fact, Snapshot, Unseen};
 
-use super::{Host, unseen};
+use super::unseen;
 
 /// Where the command line stands, as a claim's place.
 pub(super) const COMMAND_LINE: &str = "/proc/cmdline";
@@ -51,8 +51,7 @@ impl Claims {
 
 /// The ids of the command line and of modprobe.d. A module's parameter that is a text is
 /// replaced by each later one; modprobe gives it the command line's options last.
-pub(super) fn claims(host: &Host<'_>) -> Claims {
-    let snapshot = host.snapshot;
+pub(super) fn claims(snapshot: &Snapshot) -> Claims {
     let boot = &snapshot.system.boot;
     let mut claims = Claims::default();
     let mut lists: Vec<(String, &str)> = Vec::new();

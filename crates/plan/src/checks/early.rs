@@ -108,7 +108,6 @@ mod tests {
     use super::super::testing::{function, host_with};
     use super::super::{Host, run};
     use super::*;
-    use crate::uses::Uses;
 
     const NIXOS: &str = "ID=nixos\nID_LIKE=\"\"\nNAME=NixOS\nPRETTY_NAME=\"NixOS 25.05 (Warbler)\"\n\
         VERSION=\"25.05 (Warbler)\"\nVERSION_ID=\"25.05\"\n";
@@ -186,8 +185,8 @@ mod tests {
         card.class = Fact::Known(passthru_pci::Class::new(0x03_0000));
         card.driver = Fact::Known("nouveau".into());
         snapshot.devices = vec![card];
-        let (uses, records) = (Uses::of(&snapshot), Records::default());
-        let host = Host { snapshot: &snapshot, uses: &uses, records: &records };
+        let records = Records::default();
+        let host = Host::new(&snapshot, &records);
         let named = [snapshot.devices[0].address];
         let judged = run(&host, Some(&named));
         judged.iter().flat_map(|one| one.verdict.findings()).map(|finding| finding.remedy.clone()).collect()

@@ -6,7 +6,7 @@ use passthru_pci::Address;
 use super::{Ask, Check, Host, Subject, could_not_look, remedy};
 use crate::groups::compare::{Difference, compare, explained_by_override};
 use crate::groups::slots::{Advice, advice};
-use crate::groups::{Doubt, Group, Override, Prediction, predict};
+use crate::groups::{Doubt, Group, Override, Prediction};
 
 /// How many places are named where there are many.
 const SHOWN: usize = 8;
@@ -65,16 +65,16 @@ fn prediction(host: &Host<'_>) -> Verdict {
     if !snapshot.iommu_active() {
         return Verdict::NotApplicable("no IOMMU is at work, so there are no groups to compare".into());
     }
-    let prediction = predict(snapshot);
-    let found = compare(snapshot, &prediction);
+    let prediction = host.prediction();
+    let found = compare(snapshot, prediction);
     let mut findings: Vec<Finding> = Vec::new();
     let (finer, coarser): (Vec<_>, Vec<_>) =
         found.differences.iter().partition(|d| matches!(d, Difference::Finer { .. }));
     if !finer.is_empty() {
-        findings.push(finer_finding(host, &prediction, &finer));
+        findings.push(finer_finding(host, prediction, &finer));
     }
     if !coarser.is_empty() {
-        findings.push(coarser_finding(host, &prediction, &coarser));
+        findings.push(coarser_finding(host, prediction, &coarser));
     }
     if !findings.is_empty() {
         return Verdict::Found(findings);
@@ -100,7 +100,7 @@ fn beforehand(host: &Host<'_>, device: &Device) -> Verdict {
     if snapshot.iommu_active() {
         return Verdict::NotApplicable("an IOMMU is at work: the groups are there".into());
     }
-    let prediction = predict(snapshot);
+    let prediction = host.prediction();
     let Some(group) = prediction.group(device.address) else {
         return could_not_look(device.path.clone(), "the device is not among those that were read");
     };
@@ -114,7 +114,7 @@ fn beforehand(host: &Host<'_>, device: &Device) -> Verdict {
     if others.is_empty() {
         return Verdict::Pass("with an IOMMU at work it will share its group with no other device".into());
     }
-    let slot = advice(snapshot, &prediction, group, device.address).map(|advice| advice.words());
+    let slot = advice(snapshot, prediction, group, device.address).map(|advice| advice.words());
     Finding {
         severity: Severity::Warning,
         summary: format!("with an IOMMU at work it will be in one group with {}", others.join(", ")),
@@ -219,11 +219,11 @@ fn coarser_finding(host: &Host<'_>, prediction: &Prediction, coarser: &[&Differe
 
 /// Why a device's companions are with it, as evidence, and whether another slot would help.
 pub(super) fn together(host: &Host<'_>, device: Address) -> (Vec<Evidence>, Option<String>) {
-    let prediction = predict(host.snapshot);
+    let prediction = host.prediction();
     let Some(group) = prediction.group(device).filter(|group| group.doubts.is_empty()) else {
         return (Vec::new(), None);
     };
-    let slot = advice(host.snapshot, &prediction, group, device);
+    let slot = advice(host.snapshot, prediction, group, device);
     let helps = slot.filter(|advice| matches!(advice, Advice::Ports(_)));
     (reasons(group).collect(), helps.map(|advice| advice.words()))
 }
@@ -235,11 +235,9 @@ mod tests {
 
     use super::*;
     use crate::groups::testing::{function, machine, root_port};
-    use crate::uses::Uses;
 
     fn ask(snapshot: &Snapshot) -> Verdict {
-        let (uses, records) = (Uses::of(snapshot), Records::default());
-        prediction(&Host { snapshot, uses: &uses, records: &records })
+        prediction(&Host::new(snapshot, &Records::default()))
     }
 
     /// A card behind a port without ACS, in these groups.
@@ -294,8 +292,7 @@ mod tests {
             function("02:00.0", &["00:02.0"]).express(PortType::Endpoint),
         ]);
         let ask = |host: &Snapshot, device: usize| {
-            let (uses, records) = (Uses::of(host), Records::default());
-            beforehand(&Host { snapshot: host, uses: &uses, records: &records }, &host.devices[device])
+            beforehand(&Host::new(host, &Records::default()), &host.devices[device])
         };
         let found = ask(&off, 2);
         let [finding] = found.findings() else { panic!("{found:?}") };

@@ -320,11 +320,8 @@ mod tests {
             let path = "/boot/initramfs.img".to_owned();
             system.boot.image = Some(InitramfsImage { path, inside: Fact::Known(image) });
         });
-        let uses = crate::uses::Uses::of(&snapshot);
         let records = passthru_model::Records::default();
-        let Verdict::Found(found) =
-            initramfs_image(&Host { snapshot: &snapshot, uses: &uses, records: &records })
-        else {
+        let Verdict::Found(found) = initramfs_image(&Host::new(&snapshot, &records)) else {
             panic!("no finding")
         };
         found[0].remedy.commands.clone()

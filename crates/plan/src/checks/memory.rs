@@ -199,9 +199,8 @@ mod tests {
             let memory = memory(hard, capabilities, (0, 0));
             let host = host_with(|system| system.memory = memory.clone());
             assert_eq!(verdict(&host, "locked-memory"), wanted, "{hard:?} {capabilities}");
-            let uses = crate::uses::Uses::of(&host);
             let records = passthru_model::Records::default();
-            let said = locked_memory(&Host { snapshot: &host, uses: &uses, records: &records });
+            let said = locked_memory(&Host::new(&host, &records));
             assert!(said.findings().iter().all(|f| f.severity == Severity::Note), "{said:?}");
         }
         assert_eq!(verdict(&host_with(|_| {}), "locked-memory"), "could not look at /proc/self/limits");

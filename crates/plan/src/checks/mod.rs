@@ -44,6 +44,7 @@ pub(crate) mod testing;
 mod told;
 mod uses;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use passthru_model::{Device, Evidence, Fact, Judged, Reason, Records, Severity, Snapshot, Unseen, Verdict};
@@ -51,18 +52,41 @@ use passthru_pci::Address;
 
 pub use device::needs_others;
 
+use claims::Claims;
+
+use crate::groups::{Prediction, predict};
 use crate::lending::is_chipset;
 use crate::uses::Uses;
 
-/// What checks look at.
-#[derive(Clone, Copy)]
+/// What checks look at. What several of them make of it is made once, by the first that asks.
 pub struct Host<'a> {
     /// The host, with [`passthru_model::Wants::system`] and all its devices in full.
     pub snapshot: &'a Snapshot,
     /// Who uses what on it.
-    pub uses: &'a Uses,
+    pub uses: Uses,
     /// Leases and stuck devices.
     pub records: &'a Records,
+    claims: OnceCell<Claims>,
+    prediction: OnceCell<Prediction>,
+}
+
+impl<'a> Host<'a> {
+    /// A host that was read, and what was recorded of it.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, records: &'a Records) -> Self {
+        let (claims, prediction) = (OnceCell::new(), OnceCell::new());
+        Self { snapshot, uses: Uses::of(snapshot), records, claims, prediction }
+    }
+
+    /// What vfio-pci is told to take at boot.
+    fn claims(&self) -> &Claims {
+        self.claims.get_or_init(|| claims::claims(self.snapshot))
+    }
+
+    /// The groups as the hardware makes them.
+    fn prediction(&self) -> &Prediction {
+        self.prediction.get_or_init(|| predict(self.snapshot))
+    }
 }
 
 /// What a check is about. The order is that of causes: what comes first explains what comes
@@ -243,7 +267,18 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
             Ask::Never => {}
         }
     }
-    judging.judged
+    refused_first(judging.judged)
+}
+
+/// Puts the warnings for which `bind` refuses before all other warnings: they are why it does
+/// not work. For errors it refuses all the same, and they stay in the order of causes.
+fn refused_first(mut judged: Vec<Judged>) -> Vec<Judged> {
+    let warns = |one: &Judged| one.verdict.findings().iter().any(|f| f.severity == Severity::Warning);
+    let refused = |one: &Judged| warns(one) && by_id(one.id).is_some_and(|c| matches!(c.ask, Ask::Use(_)));
+    if let Some(first) = judged.iter().position(warns) {
+        judged[first..].sort_by_cached_key(|one| !refused(one));
+    }
+    judged
 }
 
 /// Asks only what is asked of the host as a whole.
@@ -318,14 +353,7 @@ pub fn might_be_lent(device: &Device) -> bool {
 /// known to be absent.
 #[must_use]
 pub fn unseen<T>(fact: &Fact<T>, path: impl Into<String>) -> Option<Unseen> {
-    let why = match fact {
-        Fact::Known(_) | Fact::Absent => return None,
-        Fact::Unreadable(error) if error.is_permission() => format!("{error} (needs root)"),
-        Fact::Unreadable(error) => error.to_string(),
-        Fact::Malformed(text) => format!("makes no sense: '{text}'"),
-        Fact::NotRead => "it was not read".into(),
-    };
-    Some(Unseen { path: path.into(), why })
+    Unseen::of(fact, path)
 }
 
 /// A verdict that a fact is not known: it could not be looked at, or there is no such file where
@@ -350,6 +378,8 @@ pub fn evidence(place: impl Into<String>, value: impl Into<String>) -> Vec<Evide
 mod tests {
     use std::collections::HashSet;
 
+    use passthru_model::{Finding, Remedy, When};
+
     use super::*;
 
     #[test]
@@ -372,5 +402,35 @@ mod tests {
         for reason in Reason::ALL {
             assert!(seen.contains(reason.name()), "{reason} has no check");
         }
+    }
+
+    #[test]
+    fn what_bind_refuses_for_comes_before_other_warnings() {
+        let one = |id, severity| {
+            let finding = Finding {
+                severity,
+                summary: String::new(),
+                evidence: Vec::new(),
+                consequence: String::new(),
+                remedy: Remedy::new(When::Now, ""),
+            };
+            Judged { id, device: None, verdict: finding.into() }
+        };
+        let ids = |judged: Vec<Judged>| judged.into_iter().map(|one| one.id).collect::<Vec<_>>();
+        let (error, warning) = (Severity::Error, Severity::Warning);
+        let judged = vec![
+            one("iommu-kernel", error),
+            one("address-width", warning),
+            one("vfio-modules", error),
+            one("mounted", error),
+            one("companions", warning),
+            one("qemu", warning),
+        ];
+        assert_eq!(
+            ids(refused_first(judged)),
+            ["iommu-kernel", "companions", "address-width", "vfio-modules", "mounted", "qemu"]
+        );
+        let errors = vec![one("iommu-kernel", error), one("mounted", error)];
+        assert_eq!(ids(refused_first(errors)), ["iommu-kernel", "mounted"]);
     }
 }

@@ -5,7 +5,7 @@ use passthru_formats::cmdline::{self, Parameter};
 use passthru_model::system::Tool;
 use passthru_model::{Evidence, Fact, Finding, Remedy, Severity, Verdict, When};
 
-use super::claims::{Claims, claims};
+use super::claims::Claims;
 use super::processor::{kvm_module, running};
 use super::{Ask, Check, Host, Subject, early, not_known, options, remedy};
 
@@ -229,7 +229,7 @@ fn harmful(host: &Host<'_>) -> Verdict {
     let system = &host.snapshot.system;
     let active = host.snapshot.iommu_active();
     let named = super::iommu::switched_off_by(host);
-    let claims = claims(host);
+    let claims = host.claims();
     let remove = |parameter: &Parameter<'_>| remedy::remove_parameters(system, parameter.raw);
     let verdict = each(host, "no parameter stands in the way", |parameters| {
         let mut found = Vec::new();
@@ -291,14 +291,16 @@ fn harmful(host: &Host<'_>) -> Verdict {
                 }
             }
         }
-        found.extend(bad_ids(host, &claims));
+        found.extend(bad_ids(host, claims));
         found.extend(options::unsafe_mode(host));
         found.extend(options::kept_away(host));
         found
     });
     match verdict {
         // modprobe.d belongs to the question.
-        Verdict::Pass(_) if !system.boot.modprobe.blind().is_empty() => Verdict::CouldNotLook(claims.unseen),
+        Verdict::Pass(_) if !system.boot.modprobe.blind().is_empty() => {
+            Verdict::CouldNotLook(claims.unseen.clone())
+        }
         verdict => verdict,
     }
 }

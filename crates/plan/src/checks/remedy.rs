@@ -228,18 +228,10 @@ pub fn install(system: &System, package: Package) -> Vec<String> {
     vec![command]
 }
 
-/// The distribution's name for sentences.
-#[must_use]
-pub fn name(system: &System) -> &str {
-    match &system.distribution {
-        Fact::Known(distribution) if !distribution.name.is_empty() => &distribution.name,
-        Fact::Known(distribution) => &distribution.id,
-        _ => "this system",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use passthru_model::Fact;
+
     use super::*;
 
     fn system(id: &str, like: &str, tools: &[Tool]) -> System {

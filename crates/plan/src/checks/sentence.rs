@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use passthru_model::plan::NoPlan;
-use passthru_model::{Finding, Judged, Reason, Severity, SourceKind, Verdict, When};
+use passthru_model::{Device, Finding, Judged, Reason, Severity, SourceKind, Verdict, When};
 use passthru_pci::Address;
 
 use super::{Host, by_id, uses};
+use crate::groups::{Group, Override};
+use crate::lending::companions;
+use crate::planner::goes_along;
 
 /// How many places that could not be looked at a sentence names.
 const SHOWN: usize = 3;
@@ -18,8 +21,8 @@ pub enum Lendable {
     Now,
     /// Now, together with these.
     With(Vec<Address>),
-    /// After this was done, the nearest first.
-    After(Vec<String>),
+    /// After this was done, the nearest first; then together with these.
+    After(Vec<String>, Vec<Address>),
     /// Not with this hardware, as it is plugged; why.
     Cannot(Vec<String>),
     /// Nobody can say; what could not be looked at.
@@ -33,22 +36,36 @@ impl Lendable {
         match self {
             Self::Now => "now",
             Self::With(_) => "with",
-            Self::After(_) => "after",
+            Self::After(..) => "after",
             Self::Cannot(_) => "cannot",
             Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Who has to go along, now or then.
+    #[must_use]
+    pub fn with(&self) -> &[Address] {
+        match self {
+            Self::With(with) | Self::After(_, with) => with,
+            Self::Now | Self::Cannot(_) | Self::Unknown(_) => &[],
         }
     }
 
     /// The sentence, without the device's name at its beginning.
     #[must_use]
     pub fn words(&self) -> String {
+        let all = |devices: &[Address]| devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         match self {
             Self::Now => "can be lent now".into(),
-            Self::With(companions) => {
-                let all: Vec<String> = companions.iter().map(ToString::to_string).collect();
-                format!("can be lent now together with {}", all.join(" "))
+            Self::With(companions) => format!("can be lent now together with {}", all(companions)),
+            Self::After(what, with) => {
+                let with = if with.is_empty() {
+                    String::new()
+                } else {
+                    format!(", then together with {}", all(with))
+                };
+                format!("can be lent after this: {}{with}", what.join("; "))
             }
-            Self::After(what) => format!("can be lent after this: {}", what.join("; ")),
             Self::Cannot(why) => format!("cannot be lent, because {}", why.join("; ")),
             Self::Unknown(what) => {
                 let (first, more) = what.split_at(what.len().min(SHOWN));
@@ -79,6 +96,11 @@ pub fn sum_up(host: &Host<'_>, judged: &[Judged], device: Address) -> Lendable {
         return Lendable::Cannot(hard.map(|(_, finding)| finding.summary.clone()).collect());
     }
     if !found.is_empty() {
+        let then = then_with(host, device);
+        if !then.is_empty() && found.iter().any(|(id, _)| *id != Reason::Companions.name()) {
+            // The end of the sentence says it.
+            found.retain(|(id, _)| *id != Reason::Companions.name());
+        }
         let mut remedies: Vec<String> = Vec::new();
         for (_, finding) in found {
             let text = finding.remedy.text.trim_end_matches('.').to_owned();
@@ -86,7 +108,7 @@ pub fn sum_up(host: &Host<'_>, judged: &[Judged], device: Address) -> Lendable {
                 remedies.push(text);
             }
         }
-        return Lendable::After(remedies);
+        return Lendable::After(remedies, then);
     }
     let mut blind: Vec<String> = judged
         .iter()
@@ -121,5 +143,101 @@ fn with_group(host: &Host<'_>, device: Address) -> Option<Vec<Address>> {
     match uses::plan(host, &[device], true) {
         Ok(plan) => Some(plan.devices.into_iter().filter(|d| *d != device).collect()),
         Err(NoPlan::Refused(_) | NoPlan::NoDevice(_) | NoPlan::Unknown(_)) => None,
+    }
+}
+
+/// Who has to go along once everything else that is in the way was mended: by the kernel's group,
+/// and without one by the group that it is certain to make.
+fn then_with(host: &Host<'_>, device: Address) -> Vec<Address> {
+    let snapshot = host.snapshot;
+    let Some(device) = snapshot.device(device) else { return Vec::new() };
+    let mates: Vec<&Device> = if device.group.known().is_some() {
+        if companions(snapshot, device).iter().all(|mate| mate.is_bus_bridge()) {
+            return Vec::new();
+        }
+        snapshot.group_mates(device).collect()
+    } else {
+        // Only a patched kernel heeds an override, and nobody sees whether this one is.
+        let certain = |group: &&Group| group.doubts.is_empty() && Override::on(snapshot).is_none();
+        let Some(group) = host.prediction().group(device.address).filter(certain) else { return Vec::new() };
+        let others = group.members.iter().filter(|member| **member != device.address);
+        others.filter_map(|member| snapshot.device(*member)).collect()
+    };
+    let mut along: Vec<&Device> = mates.into_iter().filter(|mate| goes_along(mate)).collect();
+    if along.iter().any(|mate| mate.class.known().is_none_or(|class| class.is_bridge())) {
+        // A bridge the machine stands on never goes along.
+        along.clear();
+    }
+    along.into_iter().map(|mate| mate.address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use passthru_formats::config_space::decode::PortType;
+    use passthru_model::{Fact, Records, Remedy, Snapshot};
+    use passthru_pci::Class;
+
+    use super::*;
+    use crate::groups::testing::{function, machine, root_port};
+
+    const CARD: &str = "0000:01:00.0";
+
+    /// What is said of the card's first function where these checks find an error.
+    fn said(host: &Snapshot, ids: &[&'static str]) -> String {
+        let error = |id: &&'static str| Judged {
+            id,
+            device: None,
+            verdict: Verdict::from(Finding {
+                severity: Severity::Error,
+                summary: "it is so".into(),
+                evidence: Vec::new(),
+                consequence: String::new(),
+                remedy: Remedy::new(When::Now, format!("mend {id}.")),
+            }),
+        };
+        let judged: Vec<Judged> = ids.iter().map(error).collect();
+        sum_up(&Host::new(host, &Records::default()), &judged, CARD.parse().unwrap()).words()
+    }
+
+    /// A card of two functions behind a port.
+    fn card(group: Option<u32>) -> Snapshot {
+        let grouped = |made| match group {
+            Some(number) => crate::groups::testing::Made::group(made, number),
+            None => made,
+        };
+        machine([
+            grouped(root_port("00:01.0", false)),
+            grouped(function("01:00.0", &["00:01.0"]).express(PortType::Endpoint)),
+            grouped(function("01:00.1", &["00:01.0"]).express(PortType::Endpoint)),
+        ])
+    }
+
+    #[test]
+    fn what_goes_along_afterwards() {
+        const WITH: &str = "can be lent after this: mend kvm, then together with 0000:01:00.1";
+        const ALONE: &str = "can be lent after this: mend kvm";
+        assert_eq!(said(&card(Some(1)), &["kvm"]), WITH);
+        // Who goes along is said once.
+        assert_eq!(said(&card(Some(1)), &["kvm", "companions"]), WITH);
+        let mut host = card(Some(1));
+        host.devices[2].driver = Fact::Known("vfio-pci".into());
+        assert_eq!(said(&host, &["kvm"]), ALONE, "it went along already");
+        let mut host = card(Some(1));
+        host.devices[2].class = Fact::Known(Class::new(0x06_0100));
+        host.devices[2].driver = Fact::Known("lpc_ich".into());
+        assert_eq!(said(&host, &["kvm"]), ALONE, "nobody lends it");
+    }
+
+    #[test]
+    fn what_will_go_along_with_an_iommu() {
+        const ALONE: &str = "can be lent after this: mend iommu-kernel";
+        let with = format!("{ALONE}, then together with 0000:01:00.1");
+        assert_eq!(said(&card(None), &["iommu-kernel"]), with);
+        let mut host = card(None);
+        host.command_line = Fact::Known("pcie_acs_override=downstream".into());
+        assert_eq!(said(&host, &["iommu-kernel"]), ALONE);
+        let mut host = card(None);
+        host.devices[0].detail = None;
+        assert_eq!(said(&host, &["iommu-kernel"]), ALONE, "whether the port isolates is not known");
     }
 }

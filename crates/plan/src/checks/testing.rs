@@ -4,7 +4,6 @@ use passthru_formats::pci_ids::Names;
 use passthru_model::{Device, Fact, Records, Rights, Snapshot, SourceKind, System, Usage, Verdict};
 
 use super::{Ask, Host, by_id};
-use crate::uses::Uses;
 
 /// A host of which nothing was read, and then what `set` sets.
 pub(crate) fn host_with(set: impl FnOnce(&mut System)) -> Snapshot {
@@ -50,9 +49,8 @@ pub(crate) fn function(address: &str) -> Device {
 
 /// What one check says, in a few words: of the host, or of the host's first device.
 pub(super) fn verdict(snapshot: &Snapshot, id: &str) -> String {
-    let uses = Uses::of(snapshot);
     let records = Records::default();
-    let host = Host { snapshot, uses: &uses, records: &records };
+    let host = Host::new(snapshot, &records);
     let check = by_id(id).unwrap_or_else(|| panic!("no check {id}"));
     let said = match check.ask {
         Ask::Host(ask) | Ask::HostFor(ask, _) => ask(&host),

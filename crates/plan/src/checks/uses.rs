@@ -1,14 +1,16 @@
 //! What the host needs a device for: one check for each [`Reason`] with which `bind` refuses.
 //! They say what the planner says, so that `check` and `bind` cannot disagree.
 
+use std::collections::HashSet;
+
 use passthru_model::plan::NoPlan;
 use passthru_model::{
-    Device, Evidence, Finding, Plan, Reason, Refusal, Remedy, Severity, Unseen, Verdict, When,
+    Device, Evidence, Finding, Hidden, Plan, Reason, Refusal, Remedy, Severity, Unseen, Verdict, When,
 };
 use passthru_pci::Address;
 
 use super::{Ask, Check, Host, Subject, groups};
-use crate::planner::{BindWish, plan_bind};
+use crate::planner::{BindWish, plan_bind_with};
 
 /// What the planner says about one device that was named.
 pub(super) struct Asked {
@@ -59,6 +61,25 @@ impl Asked {
         }
         asked
     }
+
+    /// What could not be looked at and might have shown this reason; all of it where that is the
+    /// reason.
+    fn unseen(&self, reason: Reason) -> Vec<Unseen> {
+        let all = reason == Reason::NotSeen;
+        let of = |device: Address, why: &String| Unseen { path: device.to_string(), why: why.clone() };
+        let mut unseen: Vec<Unseen> = Vec::new();
+        for refusal in self.refusals.iter().filter(|refusal| refusal.reason == Reason::NotSeen) {
+            let here = |hidden: &&Hidden| all || hidden.reasons.contains(&reason);
+            unseen.extend(refusal.hidden.iter().filter(here).map(|hidden| hidden.unseen.clone()));
+            if refusal.hidden.is_empty() && all {
+                unseen.push(of(refusal.device, &refusal.evidence));
+            }
+        }
+        unseen.extend(self.unknown.iter().filter(|_| all).map(|why| of(self.device, why)));
+        let mut once = HashSet::new();
+        unseen.retain(|one| once.insert((one.path.clone(), one.why.clone())));
+        unseen
+    }
 }
 
 /// What `bind` would do.
@@ -72,20 +93,12 @@ pub(super) fn plan(host: &Host<'_>, devices: &[Address], with_group: bool) -> Re
         now: 0,
         holder: None,
     };
-    plan_bind(host.snapshot, &wish)
+    plan_bind_with(host.snapshot, &host.uses, &wish)
 }
 
 pub(super) fn judge(asked: &Asked, check: &Check, reason: Reason) -> Verdict {
-    let found: Vec<&Refusal> = asked.refusals.iter().filter(|r| r.reason == reason).collect();
-    if reason == Reason::NotSeen {
-        let mut unseen: Vec<Unseen> = found.iter().map(|r| unseen(r)).collect();
-        unseen.extend(
-            asked.unknown.iter().map(|why| Unseen { path: asked.device.to_string(), why: why.clone() }),
-        );
-        if !unseen.is_empty() {
-            return Verdict::CouldNotLook(unseen);
-        }
-    }
+    let found: Vec<&Refusal> =
+        asked.refusals.iter().filter(|r| r.reason == reason && reason != Reason::NotSeen).collect();
     // Without a group nobody can say who would be in it, or what the firmware demands of it.
     let of_group = matches!(reason, Reason::Companions | Reason::FirmwareMapping | Reason::NoIommuMode);
     let no_iommu = |r: &Refusal| r.reason == Reason::NoIommu && r.device == asked.device;
@@ -93,13 +106,10 @@ pub(super) fn judge(asked: &Asked, check: &Check, reason: Reason) -> Verdict {
         return Verdict::After(Reason::NoIommu.name());
     }
     if found.is_empty() {
-        return Verdict::Pass(String::new());
+        let unseen = asked.unseen(reason);
+        return if unseen.is_empty() { Verdict::Pass(String::new()) } else { Verdict::CouldNotLook(unseen) };
     }
     Verdict::Found(found.into_iter().map(|refusal| finding(asked, check, refusal)).collect())
-}
-
-fn unseen(refusal: &Refusal) -> Unseen {
-    Unseen { path: refusal.device.to_string(), why: refusal.evidence.clone() }
 }
 
 fn finding(asked: &Asked, check: &Check, refusal: &Refusal) -> Finding {
@@ -407,12 +417,7 @@ mod tests {
 
     fn asked(refused: &[Reason], with_group: bool) -> Asked {
         let device: Address = "0000:01:00.0".parse().unwrap();
-        let refusal = |reason: &Reason| Refusal {
-            device,
-            reason: *reason,
-            evidence: "seen".into(),
-            hint: "do this".into(),
-        };
+        let refusal = |reason: &Reason| Refusal::new(device, *reason, "seen", "do this");
         let refusals = refused.iter().map(refusal).collect();
         Asked { device, refusals, unknown: None, together: Vec::new(), slot: None, with_group }
     }
@@ -441,5 +446,29 @@ mod tests {
         }
         assert_eq!(ask(&none, Reason::Mounted), Verdict::Pass(String::new()));
         assert_eq!(ask(&none, Reason::NoIommu).findings().len(), 1);
+    }
+
+    #[test]
+    fn what_is_hidden_is_no_pass() {
+        let mut blind = asked(&[Reason::Swap], false);
+        let unseen = |path| Unseen { path, why: "permission denied (needs root)".into() };
+        let (one, other) = (unseen("/proc/1/mountinfo".into()), unseen("/proc/1/fd".into()));
+        let refusal = Refusal::new(blind.device, Reason::NotSeen, "could not look", "run as root");
+        let hidden = |unseen: &Unseen, reasons| Hidden { unseen: unseen.clone(), reasons };
+        blind.refusals.push(refusal.clone().hiding(vec![
+            hidden(&one, &[Reason::Mounted, Reason::Swap]),
+            hidden(&other, &[Reason::Clients]),
+        ]));
+        // A companion's, at the same place.
+        blind.refusals.push(refusal.hiding(vec![hidden(&other, &[Reason::Clients])]));
+        assert_eq!(ask(&blind, Reason::Mounted), Verdict::CouldNotLook(vec![one.clone()]));
+        assert_eq!(ask(&blind, Reason::Clients), Verdict::CouldNotLook(vec![other.clone()]));
+        assert_eq!(ask(&blind, Reason::NotSeen), Verdict::CouldNotLook(vec![one, other]));
+        assert_eq!(ask(&blind, Reason::Display), Verdict::Pass(String::new()));
+        assert_eq!(ask(&blind, Reason::Swap).findings().len(), 1, "what was seen comes first");
+        blind.unknown = Some("the lease cannot be understood".into());
+        let Verdict::CouldNotLook(all) = ask(&blind, Reason::NotSeen) else { panic!() };
+        assert_eq!(all.len(), 3);
+        assert_eq!(ask(&blind, Reason::Display), Verdict::Pass(String::new()));
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use passthru_model::lease::LEASE_VERSION;
 use passthru_model::plan::{Loss, NoPlan};
 use passthru_model::{
-    Device, Fact, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Rights, Snapshot, Step,
+    Device, Fact, Hidden, Holder, Intent, Lease, Plan, Reason, Records, Refusal, Rights, Snapshot, Step,
+    Unseen,
 };
 use passthru_pci::Address;
 
@@ -43,12 +44,19 @@ pub struct BindWish<'a> {
 /// Every reason to refuse; or a device that is not there; or a fact without which there
 /// can be no plan.
 pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPlan> {
-    let uses = Uses::of(snapshot);
+    plan_bind_with(snapshot, &Uses::of(snapshot), wish)
+}
+
+/// The same where the uses were made of this snapshot already.
+///
+/// # Errors
+/// As [`plan_bind`].
+pub fn plan_bind_with(snapshot: &Snapshot, uses: &Uses, wish: &BindWish<'_>) -> Result<Plan, NoPlan> {
     let mut refusals = Vec::new();
     let devices = closure(snapshot, wish, &mut refusals)?;
     for device in &devices {
         let before = refusals.len();
-        examine(snapshot, &uses, device, &mut refusals);
+        examine(snapshot, uses, device, &mut refusals);
         if bound_already(wish, device) {
             // Nothing is done about it, and the kernel lets one machine only open its group: so
             // who may use it without root need not see everything.
@@ -97,7 +105,7 @@ pub fn plan_bind(snapshot: &Snapshot, wish: &BindWish<'_>) -> Result<Plan, NoPla
     plan.notes.sort();
     plan.notes.dedup();
     steps(snapshot, wish, &changed, leases, &mut plan)?;
-    losses(&uses, &changed, &mut plan);
+    losses(uses, &changed, &mut plan);
     Ok(plan)
 }
 
@@ -133,12 +141,7 @@ fn closure<'a>(
         let ports = snapshot.group_mates(device).filter(|m| m.is_bus_bridge() && lending::hinders(m));
         refusals.extend(ports.map(|port| port_refusal(device, port)));
         if wish.with_group {
-            // All endpoints of the group, also those on no driver: a set that is taken
-            // whole stays whole. A bridge of any kind that is on no driver is not in the
-            // way, and stays what the machine needs it to be.
-            let bridge = |m: &Device| m.class.known().is_some_and(|class| class.is_bridge());
-            let idle = |m: &Device| bridge(m) && !lending::hinders(m);
-            let mates = snapshot.group_mates(device).filter(|m| !m.is_bus_bridge() && !idle(m));
+            let mates = snapshot.group_mates(device).filter(|mate| goes_along(mate));
             wanted.extend(mates.map(|m| m.address));
         } else if !others.is_empty() {
             missing.push((device, others));
@@ -150,20 +153,24 @@ fn closure<'a>(
     wanted.iter().map(|a| snapshot.device(*a).ok_or(NoPlan::NoDevice(*a))).collect()
 }
 
+/// Whether a function of a group that is taken whole is taken: all endpoints, also those on no
+/// driver. A bridge of any kind that is on no driver is not in the way, and stays what the machine
+/// needs it to be.
+pub(crate) fn goes_along(mate: &Device) -> bool {
+    let bridge = mate.class.known().is_some_and(|class| class.is_bridge());
+    !mate.is_bus_bridge() && (!bridge || lending::hinders(mate))
+}
+
 /// A port of the group on a driver with which no group is viable: it cannot be taken
 /// along, so that binding the device would help nobody.
 fn port_refusal(device: &Device, port: &Device) -> Refusal {
     let on = port.driver.known().map_or("a driver that could not be read", |d| d);
-    Refusal {
-        device: port.address,
-        reason: Reason::Bridge,
-        evidence: format!(
-            "a bridge in the IOMMU group of {}, on {on}: the group is not viable",
-            device.address
-        ),
-        hint: "VFIO accepts ports on pcieport or on no driver; another slot may have a group of its own"
-            .into(),
-    }
+    Refusal::new(
+        port.address,
+        Reason::Bridge,
+        format!("a bridge in the IOMMU group of {}, on {on}: the group is not viable", device.address),
+        "VFIO accepts ports on pcieport or on no driver; another slot may have a group of its own",
+    )
 }
 
 /// The refusal for companions that nobody agreed to, with the line to type instead.
@@ -191,55 +198,57 @@ fn companions_refusal(
         "to take them along, add --with-group".to_owned()
     };
     let group = device.group.known().map_or_else(String::new, |g| format!(" {g}"));
-    Refusal {
-        device: device.address,
-        reason: Reason::Companions,
-        evidence: format!("the IOMMU isolates it only together with the rest of its group{group}: {list}"),
+    Refusal::new(
+        device.address,
+        Reason::Companions,
+        format!("the IOMMU isolates it only together with the rest of its group{group}: {list}"),
         hint,
-    }
+    )
 }
 
 /// Everything that speaks against one device.
 fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec<Refusal>) {
-    let mut refuse = |reason, evidence: String, hint: String| {
-        refusals.push(Refusal { device: device.address, reason, evidence, hint });
+    let refusal = |reason, evidence: String, hint: &str| Refusal::new(device.address, reason, evidence, hint);
+    let not_seen = |evidence: String, unseen: Option<Unseen>, reasons| {
+        let hidden = unseen.map(|unseen| Hidden { unseen, reasons });
+        refusal(Reason::NotSeen, evidence, not_read(snapshot.rights)).hiding(hidden.into_iter().collect())
     };
     match &device.class {
         Fact::Known(class) if class.is_bus_bridge() => {
             let evidence = format!("a bridge (class {class}): VFIO takes endpoints only");
-            refuse(Reason::Bridge, evidence, "name the device behind it".into());
+            refusals.push(refusal(Reason::Bridge, evidence, "name the device behind it"));
             return;
         }
         Fact::Known(class) if class.is_bridge() => {
             // VFIO could take these (header type 0), but the host stands on them: host
             // bridges, and LPC bridges with the firmware, the clock and the power button.
             let evidence = format!("a bridge the machine itself stands on (class {class})");
-            refuse(Reason::Bridge, evidence, "another slot may have a group of its own".into());
+            refusals.push(refusal(Reason::Bridge, evidence, "another slot may have a group of its own"));
             return;
         }
         Fact::Known(_) => {}
         other => {
             let evidence = format!("its class is not known: {}", lending::unknown(other));
-            refuse(Reason::NotSeen, evidence, not_read(snapshot.rights).into());
+            let unseen = Unseen::of(other, device.attribute("class"));
+            refusals.push(not_seen(evidence, unseen, &[Reason::Bridge]));
         }
     }
-    if let Some(refusal) = iommu_refusal(snapshot, device) {
-        refuse(refusal.reason, refusal.evidence, refusal.hint);
-    }
+    refusals.extend(iommu_refusal(snapshot, device));
     if let Some(region) = firmware_mapping(snapshot, device) {
         let evidence = format!("the firmware keeps {region} mapped for its group: the kernel refuses VFIO");
         let hint = "look for a firmware setting (HP: \"shared memory\", RMRR), or use another slot";
-        refuse(Reason::FirmwareMapping, evidence, hint.into());
+        refusals.push(refusal(Reason::FirmwareMapping, evidence, hint));
     }
-    if let Some(why) = lending::unknown_reserved(snapshot, device) {
+    if let Some((why, unseen)) = lending::unknown_reserved(snapshot, device) {
         let evidence =
             format!("whether the firmware keeps regions mapped for its group could not be seen: {why}");
-        refuse(Reason::NotSeen, evidence, not_read(snapshot.rights).into());
+        refusals.push(not_seen(evidence, Some(unseen), &[Reason::FirmwareMapping]));
     }
     for found in uses.device(device.address) {
         if let Some(reason) = found.blocks {
             let name = found.chain.first().map_or("", String::as_str);
-            refuse(reason, found.line(), hint(reason, name, snapshot.rights));
+            let hint = hint(reason, name, snapshot.rights);
+            refusals.push(refusal(reason, found.line(), &hint).hiding(found.hidden.clone()));
         }
     }
 }
@@ -398,5 +407,43 @@ fn losses(uses: &Uses, changed: &[&Device], plan: &mut Plan) {
         {
             plan.losses.push(Loss { device: device.address, what: format!("what driver {driver} provides") });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use passthru_formats::Errno;
+    use passthru_model::{Group, Rights};
+    use passthru_pci::Class;
+
+    use super::*;
+    use crate::checks::testing::{function, host_with};
+
+    #[test]
+    fn what_could_not_be_read_says_what_it_hides() {
+        let mut host = host_with(|_| {});
+        host.rights = Rights { root: false };
+        host.groups.insert(7, Group { reserved: Fact::Unreadable(Errno::EACCES), ..Group::default() });
+        let mut device = function("0000:01:00.0");
+        let mut hidden = |class: Fact<Class>, group| {
+            (device.class, device.group) = (class, group);
+            let mut refusals = Vec::new();
+            examine(&host, &Uses::of(&host), &device, &mut refusals);
+            let [refusal] = &refusals[..] else { panic!("{refusals:?}") };
+            assert_eq!(refusal.reason, Reason::NotSeen);
+            let [hidden] = &refusal.hidden[..] else { panic!("{refusal:?}") };
+            assert_eq!(hidden.unseen.why, "EACCES (permission denied) (needs root)");
+            (hidden.unseen.path.clone(), hidden.reasons)
+        };
+        let usb = || Fact::Known(Class::new(0x0c_03_30));
+        let at = |name: &str| format!("/sys/bus/pci/devices/0000:01:00.0/{name}");
+        let (path, reasons) = hidden(Fact::Unreadable(Errno::EACCES), Fact::Known(3));
+        assert_eq!((path, reasons), (at("class"), &[Reason::Bridge][..]));
+        let (path, reasons) = hidden(usb(), Fact::Unreadable(Errno::EACCES));
+        assert_eq!(path, at("iommu_group"));
+        assert!(reasons.contains(&Reason::NoIommu) && reasons.contains(&Reason::Companions));
+        let (path, reasons) = hidden(usb(), Fact::Known(7));
+        let reserved = "/sys/kernel/iommu_groups/7/reserved_regions".to_owned();
+        assert_eq!((path, reasons), (reserved, &[Reason::FirmwareMapping][..]));
     }
 }

@@ -69,12 +69,12 @@ pub fn plan_grant(wish: &GrantWish<'_>) -> Result<Plan, NoPlan> {
         let lease = lease_of(wish.records, *address)
             .ok_or_else(|| unknown(format!("what {address} was on before: it has no lease")))?;
         if let Some(granted) = lease.granted.as_deref().filter(|g| g.node == *node && g.now == found) {
-            refusals.push(Refusal {
-                device: *address,
-                reason: Reason::Held,
-                evidence: format!("its node {node} was given to user {} already", granted.now.uid),
-                hint: format!("run as that user (--user {}), or release {address} first", granted.now.uid),
-            });
+            refusals.push(Refusal::new(
+                *address,
+                Reason::Held,
+                format!("its node {node} was given to user {} already", granted.now.uid),
+                format!("run as that user (--user {}), or release {address} first", granted.now.uid),
+            ));
             continue;
         }
         let now = Access { uid: wish.user.uid, gid: found.gid, mode: found.mode | OWNER_USES };

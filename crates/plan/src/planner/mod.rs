@@ -5,7 +5,8 @@ mod bind;
 mod grant;
 mod release;
 
-pub use bind::{BindWish, plan_bind};
+pub(crate) use bind::goes_along;
+pub use bind::{BindWish, plan_bind, plan_bind_with};
 pub use grant::{GrantWish, group_node, may_use, plan_grant, plan_ungrant};
 pub use release::{ReleaseTo, ReleaseWish, plan_release};
 
@@ -36,6 +37,6 @@ pub(crate) fn lease_of(records: &Records, device: Address) -> Option<&Lease> {
 /// would hang as well, behind the device's lock.
 pub(crate) fn stuck_refusal(records: &Records, device: Address) -> Option<Refusal> {
     let evidence = records.stuck(device)?;
-    let hint = "end what holds the device (`passthru status` names it), then `passthru recover`".into();
-    Some(Refusal { device, reason: Reason::Stuck, evidence, hint })
+    let hint = "end what holds the device (`passthru status` names it), then `passthru recover`";
+    Some(Refusal::new(device, Reason::Stuck, evidence, hint))
 }

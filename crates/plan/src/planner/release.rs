@@ -86,12 +86,9 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
             if let Some(reason @ (Reason::Held | Reason::NotSeen)) = found.blocks
                 && (reason == Reason::Held || !wish.allow.contains(&reason))
             {
-                refusals.push(Refusal {
-                    device: *address,
-                    reason,
-                    evidence: found.line(),
-                    hint: hint(reason, "", snapshot.rights),
-                });
+                let hint = hint(reason, "", snapshot.rights);
+                refusals
+                    .push(Refusal::new(*address, reason, found.line(), hint).hiding(found.hidden.clone()));
             }
         }
         match way(device, lease, wish, &mut plan)? {
@@ -151,17 +148,15 @@ fn way<'a>(
         (None, Some(ReleaseTo::Driver(to))) => (Some(to.clone()), Some(to.clone()), None),
         (None, Some(ReleaseTo::Nothing)) => (None, None, None),
         (None, None) => {
-            return Ok(Some(Err(Refusal {
-                device: address,
-                reason: Reason::NoLease,
-                evidence: format!(
+            return Ok(Some(Err(Refusal::new(
+                address,
+                Reason::NoLease,
+                format!(
                     "it is on {}, but passthru has no lease for it: somebody else bound it, and what it was on before is not recorded",
                     driver.unwrap_or("no driver")
                 ),
-                hint: format!(
-                    "say where it goes: passthru release {address} --adopt DRIVER (or --adopt none)"
-                ),
-            })));
+                format!("say where it goes: passthru release {address} --adopt DRIVER (or --adopt none)"),
+            ))));
         }
     };
     if driver == to.as_deref() && override_now == override_then {

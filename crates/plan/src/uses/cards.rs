@@ -7,7 +7,7 @@ use passthru_model::usage::{Attached, Client, Opened, ServiceKind};
 use passthru_model::{Device, Fact, Reason, Snapshot};
 use passthru_pci::Address;
 
-use super::{Use, Uses, is_on_host, is_vfio_driver, listed, not_seen, process};
+use super::{Use, Uses, hidden, is_on_host, is_vfio_driver, listed, not_seen, not_seen_of, process};
 
 impl Uses {
     pub(super) fn displays(&mut self, snapshot: &Snapshot) {
@@ -42,7 +42,7 @@ impl Uses {
                 self.add(Some(device.address), Use::new([names.join(", ")], None));
             }
             if !blind.is_empty() && on_host && has_base(device, 0x03) {
-                self.add(Some(device.address), not_seen("what it shows", blind));
+                self.add(Some(device.address), not_seen("what it shows", blind, &[Reason::Display]));
             }
         }
     }
@@ -65,7 +65,7 @@ impl Uses {
             // Most keyboards hang on USB.
             let usb = |d: &&Device| d.class.known().is_some_and(|class| class.code() == 0x0c03);
             for device in snapshot.devices.iter().filter(usb).filter(|d| is_on_host(d)) {
-                self.add(Some(device.address), not_seen("keyboards", blind));
+                self.add(Some(device.address), not_seen("keyboards", blind, &[Reason::LastKeyboard]));
             }
         }
     }
@@ -103,7 +103,10 @@ impl Uses {
             let by_nodes = [0x03, 0x04, 0x12].into_iter().any(|base| has_base(device, base))
                 || device.driver.known().is_some_and(|d| matches!(&**d, "uio_pci_generic" | "igb_uio"));
             if by_nodes {
-                self.add(Some(device.address), not_seen("who has it open", clients.blind()));
+                self.add(
+                    Some(device.address),
+                    not_seen("who has it open", clients.blind(), &[Reason::Clients]),
+                );
             }
         }
     }
@@ -135,7 +138,9 @@ impl Uses {
             let bridge = |d: &Device| d.class.known().is_none_or(|class| class.is_bridge());
             for device in snapshot.devices.iter().filter(|d| is_on_host(d) && !bridge(d)) {
                 let what = "whether mediated devices, a TPM or a watchdog are made of it";
-                self.add(Some(device.address), not_seen(what, services.blind()));
+                let hidden = services.blind().iter().map(|blind| hidden(blind, served_at(&blind.path)));
+                let found = not_seen_of(what, services.blind(), hidden.collect());
+                self.add(Some(device.address), found);
             }
         }
     }
@@ -172,6 +177,16 @@ impl Uses {
             };
             self.add(Some(owner), Use::new([text], None));
         }
+    }
+}
+
+/// What might be seen in one of the directories that services are read from.
+fn served_at(path: &str) -> &'static [Reason] {
+    match path.trim_start_matches("/sys/class/").split('/').next() {
+        Some("mdev_bus") => &[Reason::MediatedDevices],
+        Some("tpm") => &[Reason::Tpm],
+        Some("watchdog") => &[Reason::Watchdog],
+        _ => &[Reason::MediatedDevices, Reason::Tpm, Reason::Watchdog],
     }
 }
 

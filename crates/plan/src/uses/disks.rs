@@ -5,10 +5,16 @@
 use std::collections::HashMap;
 
 use passthru_model::usage::{Block, Client, Opened, TableEntry, TableWish};
-use passthru_model::{Blind, Fact, Reason, Snapshot, Usage};
+use passthru_model::{Blind, Fact, Hidden, Reason, Snapshot, Unseen, Usage};
 
 use super::cards::open_by;
-use super::{Use, Uses, listed, not_seen};
+use super::{Use, Uses, hidden, listed, not_seen, not_seen_of};
+
+/// What a mount that could not be seen may be.
+const MOUNTS: &[Reason] = &[Reason::Mounted, Reason::RootFileSystem];
+/// What may stand on a disk, or on what is stacked on it.
+const ON_DISKS: &[Reason] =
+    &[Reason::Mounted, Reason::RootFileSystem, Reason::Swap, Reason::Holders, Reason::Fstab, Reason::Clients];
 
 impl Uses {
     pub(super) fn disks(&mut self, snapshot: &Snapshot) {
@@ -18,7 +24,7 @@ impl Uses {
             // Not one disk could be looked at: every storage controller may carry the root.
             for device in &snapshot.devices {
                 if device.class.known().is_none_or(|class| class.base() == 0x01) {
-                    self.add(Some(device.address), not_seen("block devices", usage.blocks.blind()));
+                    self.add(Some(device.address), not_seen("block devices", usage.blocks.blind(), ON_DISKS));
                 }
             }
         }
@@ -55,10 +61,14 @@ impl Uses {
             points.sort_unstable();
             points.dedup();
             let name = format!("{} ({})", share.name, share.kind);
-            let (end, blocks) = if points.is_empty() {
+            if points.is_empty() {
                 // The mount point may be hidden below another mount or in another namespace.
-                ("mounted where this process cannot see it, or not at all".into(), Reason::NotSeen)
-            } else if points.contains(&"/") {
+                let end = "mounted where this process cannot see it, or not at all";
+                let unseen = Unseen { path: "/proc/self/mountinfo".into(), why: format!("{name} is {end}") };
+                self.add(share.owner, Use::unseen([name.as_str(), end], MOUNTS, unseen));
+                continue;
+            }
+            let (end, blocks) = if points.contains(&"/") {
                 (format!("mounted on {}", listed(&points)), Reason::RootFileSystem)
             } else {
                 (format!("mounted on {}", listed(&points)), Reason::Mounted)
@@ -196,27 +206,34 @@ impl<'a> Tree<'a> {
         points.dedup();
         if points.contains(&"/") {
             let end = format!("mounted on {}", listed(&points));
-            found.push(Use { chain: chain(end), blocks: Some(Reason::RootFileSystem) });
+            found.push(Use::new(chain(end), Some(Reason::RootFileSystem)));
         } else if !points.is_empty() {
             let end = format!("mounted on {}", listed(&points));
-            found.push(Use { chain: chain(end), blocks: Some(Reason::Mounted) });
+            found.push(Use::new(chain(end), Some(Reason::Mounted)));
         }
         let swap = self.swaps.iter().any(|path| Self::is_node(block, path));
         if swap {
-            found.push(Use { chain: chain("swap".into()), blocks: Some(Reason::Swap) });
+            found.push(Use::new(chain("swap".into()), Some(Reason::Swap)));
         }
         let clients = open_by(&Self::of_block(&self.clients, block));
         if let Some(end) = clients {
-            found.push(Use { chain: chain(end), blocks: Some(Reason::Clients) });
+            found.push(Use::new(chain(end), Some(Reason::Clients)));
         }
         let held = block.holders.known().is_some_and(|holders| !holders.is_empty());
         // What is in use already says so; the table only repeats it.
         if points.is_empty() && !swap && !held {
             for entry in Self::of_block(&self.tables, block) {
-                found.push(Use { chain: chain(called_for(entry)), blocks: Some(Reason::Fstab) });
+                found.push(Use::new(chain(called_for(entry)), Some(Reason::Fstab)));
             }
             if let Some((end, blocks)) = self.content(block) {
-                found.push(Use { chain: chain(end), blocks });
+                found.push(match blocks {
+                    Some(Reason::NotSeen) => {
+                        let why = format!("udev has no record of {}", block.name);
+                        let unseen = Unseen { path: "/run/udev/data".into(), why };
+                        Use::unseen(chain(end), &[Reason::Holders], unseen)
+                    }
+                    blocks => Use::new(chain(end), blocks),
+                });
             }
         }
         match &block.holders {
@@ -229,15 +246,18 @@ impl<'a> Tree<'a> {
                     // Held without a mount at the end: still somebody's.
                     if found.iter().filter(|u| u.blocks.is_some()).count() == before {
                         let end = format!("held by {}", self.shown(holder));
-                        let chain = above.iter().map(|s| self.shown(s)).chain([end]).collect();
-                        found.push(Use { chain, blocks: Some(Reason::Holders) });
+                        let chain = above.iter().map(|s| self.shown(s)).chain([end]);
+                        found.push(Use::new(chain, Some(Reason::Holders)));
                     }
                 }
             }
             Fact::Absent => {}
             _ => {
-                let end = "could not look at what is stacked on it".to_owned();
-                found.push(Use { chain: chain(end), blocks: Some(Reason::NotSeen) });
+                let chain = chain("could not look at what is stacked on it".to_owned());
+                let path = format!("/sys/class/block/{}/holders", block.name);
+                found.extend(
+                    Unseen::of(&block.holders, path).map(|hidden| Use::unseen(chain, ON_DISKS, hidden)),
+                );
             }
         }
         for part in self.parts.get(block.name.as_str()).into_iter().flatten() {
@@ -304,8 +324,15 @@ fn unseen_users(usage: &Usage, disk: &Block) -> Option<Use> {
         (true, true, false) => "what is mounted at boot",
         (true, true, true) => return None,
     };
+    let of = |blind: &[Blind], reasons| blind.iter().map(move |blind| hidden(blind, reasons)).collect();
+    let hidden: [Vec<Hidden>; 4] = [
+        of(usage.mounts.blind(), MOUNTS),
+        of(usage.swaps.blind(), &[Reason::Swap]),
+        of(clients, &[Reason::Clients]),
+        of(tables, &[Reason::Fstab]),
+    ];
     let blind: Vec<Blind> = mounts.into_iter().chain(clients).chain(tables).cloned().collect();
-    let mut unknown = not_seen(what, &blind);
+    let mut unknown = not_seen_of(what, &blind, hidden.concat());
     unknown.chain.insert(0, disk.name.clone());
     Some(unknown)
 }

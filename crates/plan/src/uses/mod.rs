@@ -17,7 +17,7 @@ mod network;
 use std::collections::{BTreeMap, HashMap};
 
 use passthru_model::usage::VfioHolder;
-use passthru_model::{Blind, Device, Fact, Reason, Snapshot};
+use passthru_model::{Blind, Device, Fact, Hidden, Reason, Snapshot, Unseen};
 use passthru_pci::Address;
 
 /// One thing that depends on a device.
@@ -28,11 +28,23 @@ pub struct Use {
     /// Why the device must not be taken from the host for that; `None` where the host
     /// merely loses it.
     pub blocks: Option<Reason>,
+    /// Where it blocks with [`Reason::NotSeen`]: what could not be looked at, and what might
+    /// have been seen there.
+    pub hidden: Vec<Hidden>,
 }
 
 impl Use {
     fn new(chain: impl IntoIterator<Item = impl Into<String>>, blocks: Option<Reason>) -> Self {
-        Self { chain: chain.into_iter().map(Into::into).collect(), blocks }
+        Self { chain: chain.into_iter().map(Into::into).collect(), blocks, hidden: Vec::new() }
+    }
+
+    /// That somebody may use it for these reasons, which nobody could see there.
+    fn unseen(
+        chain: impl IntoIterator<Item = impl Into<String>>,
+        reasons: &'static [Reason],
+        unseen: Unseen,
+    ) -> Self {
+        Self { hidden: vec![Hidden { unseen, reasons }], ..Self::new(chain, Some(Reason::NotSeen)) }
     }
 
     /// The chain as one readable line.
@@ -147,7 +159,7 @@ impl Uses {
                 self.add(Some(device.address), found);
             }
             if !seen && !holders.blind().is_empty() {
-                self.add(Some(device.address), not_seen("who holds it", holders.blind()));
+                self.add(Some(device.address), not_seen("who holds it", holders.blind(), &[Reason::Held]));
             }
         }
     }
@@ -212,7 +224,21 @@ fn listed(all: &[impl AsRef<str>]) -> String {
     text
 }
 
-fn not_seen(what: &str, blind: &[Blind]) -> Use {
+/// A blind spot, and the reasons it may hide.
+fn hidden(blind: &Blind, reasons: &'static [Reason]) -> Hidden {
+    let path = match blind.count {
+        0 | 1 => blind.path.clone(),
+        count => format!("{} and {} more", blind.path, count - 1),
+    };
+    Hidden { unseen: Unseen::new(path, blind.error), reasons }
+}
+
+/// That all of these blind spots may hide any of the reasons.
+fn not_seen(what: &str, blind: &[Blind], reasons: &'static [Reason]) -> Use {
+    not_seen_of(what, blind, blind.iter().map(|blind| hidden(blind, reasons)).collect())
+}
+
+fn not_seen_of(what: &str, blind: &[Blind], hidden: Vec<Hidden>) -> Use {
     let why = match blind.first() {
         Some(first) if blind.len() == 1 && first.count == 1 => {
             format!("could not look at {what}: {}: {}", first.path, first.error)
@@ -223,5 +249,152 @@ fn not_seen(what: &str, blind: &[Blind]) -> Use {
         }
         None => format!("could not look at {what}"),
     };
-    Use::new([why], Some(Reason::NotSeen))
+    Use { hidden, ..Use::new([why], Some(Reason::NotSeen)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use passthru_formats::Errno;
+    use passthru_model::usage::{Block, Interface, Share};
+    use passthru_model::{Seen, Usage};
+    use passthru_pci::Class;
+
+    use super::*;
+    use crate::checks::testing::{function, host_with};
+
+    fn blind<T>(items: Vec<T>, path: &str, count: usize) -> Seen<T> {
+        Seen::new(items, vec![Blind { what: "it".into(), path: path.into(), error: Errno::EACCES, count }])
+    }
+
+    /// The places that could not be looked at for a function of this class and driver, with the
+    /// reasons each may hide.
+    fn hidden_of(class: u32, driver: &str, usage: Usage) -> Vec<String> {
+        let mut host = host_with(|_| {});
+        let mut device = function("0000:01:00.0");
+        device.class = Fact::Known(Class::new(class));
+        device.driver = Fact::Known(driver.into());
+        let address = device.address;
+        host.devices.push(device);
+        host.usage = usage;
+        let uses = Uses::of(&host);
+        let mut found = Vec::new();
+        for used in uses.device(address) {
+            assert_eq!(used.blocks == Some(Reason::NotSeen), !used.hidden.is_empty(), "{used:?}");
+            for Hidden { unseen, reasons } in &used.hidden {
+                let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
+                found.push(format!("{}: {}", unseen.path, names.join(" ")));
+            }
+        }
+        found
+    }
+
+    fn disk() -> Block {
+        Block {
+            name: "nvme0n1".into(),
+            owners: vec!["0000:01:00.0".parse().unwrap()],
+            partition_of: None,
+            number: Fact::Absent,
+            holders: Fact::Known(Vec::new()),
+            mapper_name: Fact::Absent,
+            mapper_uuid: Fact::Absent,
+            raid_level: Fact::Absent,
+            content: Fact::Absent,
+            hidden: false,
+        }
+    }
+
+    #[test]
+    fn what_blind_spots_of_disks_hide() {
+        const ON_DISKS: &str = "mounted root-file-system swap holders fstab clients";
+        let of = |usage| hidden_of(0x01_08_02, "nvme", usage);
+        let blocks = Seen::new(vec![disk()], Vec::new());
+        let all = Usage {
+            mounts: blind(Vec::new(), "/proc/9/ns/mnt", 3),
+            swaps: blind(Vec::new(), "/proc/swaps", 1),
+            clients: blind(Vec::new(), "/proc/9/fd", 2),
+            tables: blind(Vec::new(), "/etc/crypttab", 1),
+            blocks: blocks.clone(),
+            ..Usage::default()
+        };
+        assert_eq!(
+            of(all),
+            [
+                "/proc/9/ns/mnt and 2 more: mounted root-file-system",
+                "/proc/swaps: swap",
+                "/proc/9/fd and 1 more: clients",
+                "/etc/crypttab: fstab"
+            ]
+        );
+        assert!(of(Usage { blocks, ..Usage::default() }).is_empty());
+        let none = Usage { blocks: blind(Vec::new(), "/sys/class/block", 1), ..Usage::default() };
+        assert_eq!(of(none), [format!("/sys/class/block: {ON_DISKS}")]);
+        let stacked = Block { holders: Fact::Unreadable(Errno::EACCES), ..disk() };
+        let stacked = Usage { blocks: Seen::new(vec![stacked], Vec::new()), ..Usage::default() };
+        assert_eq!(of(stacked), [format!("/sys/class/block/nvme0n1/holders: {ON_DISKS}")]);
+        let pool = Block { content: Fact::NotRead, ..disk() };
+        let blocks = Seen::new(vec![pool], Vec::new());
+        let pool = Usage { blocks, zfs: Fact::Known(true), ..Usage::default() };
+        assert_eq!(of(pool), ["/run/udev/data: holders"]);
+        let (name, owner) = ("virtio1".into(), Some("0000:01:00.0".parse().unwrap()));
+        let share = Share { name, owner, kind: "9p", tag: Fact::Known("host".into()) };
+        let shares = Usage { shares: Seen::new(vec![share], Vec::new()), ..Usage::default() };
+        assert_eq!(of(shares), ["/proc/self/mountinfo: mounted root-file-system"]);
+    }
+
+    #[test]
+    fn what_blind_spots_of_interfaces_hide() {
+        let of = |usage| hidden_of(0x02_00_00, "e1000e", usage);
+        let interface = || Interface {
+            name: "eth0".into(),
+            owner: Some("0000:01:00.0".parse().unwrap()),
+            state: Fact::Known("up".into()),
+            up: Fact::Known(true),
+            master: Fact::Absent,
+            uppers: Fact::Known(Vec::new()),
+            addresses: Vec::new(),
+            default_route: Fact::Known(false),
+        };
+        let nothing = "/sys/bus/pci/devices/0000:01:00.0/net:";
+        assert_eq!(of(Usage::default()), [format!("{nothing} network-namespace ssh-connection")]);
+        let unlisted = Usage { interfaces: blind(Vec::new(), "/sys/class/net", 1), ..Usage::default() };
+        assert_eq!(
+            of(unlisted),
+            [format!("{nothing} default-route network-member ssh-connection network-namespace")]
+        );
+        let seen = Seen::new(vec![interface()], Vec::new());
+        let ssh = blind(Vec::new(), "/proc/net/tcp", 1);
+        let connections = Usage { interfaces: seen, ssh, ..Usage::default() };
+        assert_eq!(of(connections), ["/proc/net/tcp: ssh-connection"]);
+        let routes = Interface { default_route: Fact::Unreadable(Errno::EACCES), ..interface() };
+        let routes = Usage { interfaces: blind(vec![routes], "/proc/net/route", 1), ..Usage::default() };
+        assert_eq!(of(routes), ["/proc/net/route: default-route"]);
+        let uppers = Interface { uppers: Fact::Unreadable(Errno::EACCES), ..interface() };
+        let uppers = Usage { interfaces: Seen::new(vec![uppers], Vec::new()), ..Usage::default() };
+        assert_eq!(of(uppers), ["/sys/class/net/eth0: network-member default-route ssh-connection"]);
+    }
+
+    #[test]
+    fn what_blind_spots_of_cards_hide() {
+        let usage = || Usage {
+            displays: blind(Vec::new(), "/sys/class/drm", 1),
+            inputs: blind(Vec::new(), "/proc/bus/input/devices", 1),
+            clients: blind(Vec::new(), "/proc/9/fd", 1),
+            vfio_holders: blind(Vec::new(), "/proc/9/fd", 1),
+            ..Usage::default()
+        };
+        assert_eq!(
+            hidden_of(0x03_00_00, "i915", usage()),
+            ["/sys/class/drm: display", "/proc/9/fd: clients"]
+        );
+        assert_eq!(hidden_of(0x03_00_00, "vfio-pci", usage()), ["/proc/9/fd: held"]);
+        assert_eq!(hidden_of(0x0c_03_30, "xhci_hcd", usage()), ["/proc/bus/input/devices: last-keyboard"]);
+        for (path, reasons) in [
+            ("/sys/class/mdev_bus/x", "mediated-devices"),
+            ("/sys/class/tpm", "tpm"),
+            ("/sys/class/watchdog", "watchdog"),
+        ] {
+            let services = Usage { services: blind(Vec::new(), path, 1), ..Usage::default() };
+            assert_eq!(hidden_of(0x0c_03_30, "xhci_hcd", services), [format!("{path}: {reasons}")]);
+        }
+    }
 }

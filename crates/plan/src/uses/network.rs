@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use passthru_model::usage::{Interface, SshConnection};
-use passthru_model::{Fact, Reason, Snapshot};
+use passthru_model::{Fact, Reason, Snapshot, Unseen};
 use passthru_pci::Address;
 
 use super::{Use, Uses, is_bystander, is_vfio_driver, not_seen, process};
@@ -74,6 +74,12 @@ impl Uses {
             snapshot.usage.interfaces.at_least().iter().filter_map(|i| i.owner).collect();
         seen.extend(snapshot.usage.elsewhere.iter().map(|e| e.owner));
         seen.sort_unstable();
+        // What is not seen of an interface of this namespace may be anything.
+        let reasons: &[Reason] = if snapshot.usage.interfaces.blind().is_empty() {
+            &[Reason::NetworkNamespace, Reason::SshConnection]
+        } else {
+            &[Reason::DefaultRoute, Reason::NetworkMember, Reason::SshConnection, Reason::NetworkNamespace]
+        };
         for device in &snapshot.devices {
             let network = device.class.known().is_some_and(|class| class.base() == 0x02);
             let driver = device.driver.known();
@@ -82,7 +88,9 @@ impl Uses {
                 && seen.binary_search(&device.address).is_err()
             {
                 let text = "no interface of it is seen here: it may be in another network namespace";
-                self.add(Some(device.address), Use::new([text], Some(Reason::NotSeen)));
+                let path = device.attribute("net");
+                let unseen = Unseen { path, why: text.into() };
+                self.add(Some(device.address), Use::unseen([text], reasons, unseen));
             }
         }
     }
@@ -120,7 +128,8 @@ impl<'a> Net<'a> {
             // Where the routes could not be read, that is said of the interface itself.
             _ if below.len() > 1 => {}
             _ => {
-                let mut unknown = not_seen("routes", self.snapshot.usage.interfaces.blind());
+                let blind = self.snapshot.usage.interfaces.blind();
+                let mut unknown = not_seen("routes", blind, &[Reason::DefaultRoute]);
                 unknown.chain.insert(0, interface.name.clone());
                 found.push(unknown);
             }
@@ -147,13 +156,16 @@ impl<'a> Net<'a> {
 
     /// What could not be looked at of an interface.
     fn unseen(&self, interface: &Interface, found: &mut Vec<Use>) {
-        if !matches!(interface.uppers, Fact::Known(_) | Fact::Absent) {
+        let path = format!("/sys/class/net/{}", interface.name);
+        if let Some(unseen) = Unseen::of(&interface.uppers, path) {
             let end = "could not look at what stands on it";
-            found.push(Use::new([interface.name.as_str(), end], Some(Reason::NotSeen)));
+            // A route or a connection may leave through what stands on it.
+            let reasons = &[Reason::NetworkMember, Reason::DefaultRoute, Reason::SshConnection];
+            found.push(Use::unseen([interface.name.as_str(), end], reasons, unseen));
         }
         let ssh = &self.snapshot.usage.ssh;
         if !ssh.blind().is_empty() {
-            let mut unknown = not_seen("SSH connections", ssh.blind());
+            let mut unknown = not_seen("SSH connections", ssh.blind(), &[Reason::SshConnection]);
             unknown.chain.insert(0, interface.name.clone());
             found.push(unknown);
         }
@@ -161,7 +173,8 @@ impl<'a> Net<'a> {
             && let Some(first) = self.anywhere.first()
         {
             let end = format!("nobody knows through which interface it goes: {}", in_words(first));
-            found.push(Use::new([interface.name.clone(), end], Some(Reason::NotSeen)));
+            let unseen = Unseen { path: "/proc/net/route".into(), why: end.clone() };
+            found.push(Use::unseen([interface.name.clone(), end], &[Reason::SshConnection], unseen));
         }
     }
 }

@@ -8,7 +8,6 @@ use passthru_apply::tee::Tee;
 use passthru_host::kernel_log::KernelLog;
 use passthru_pci::Address;
 use passthru_plan::explain::{Recognised, causes, reasons};
-use passthru_plan::uses::Uses;
 use passthru_plan::vm::{Kind, VmPlan};
 
 use crate::commands::check::Read;
@@ -57,9 +56,8 @@ fn last(reason: &Recognised) -> String {
 /// What the checks find of the causes, and what to do about it.
 fn here(context: &Context, reason: &Recognised, devices: &[Address]) -> Vec<String> {
     let Ok(live) = context.live() else { return Vec::new() };
-    let Ok(read) = Read::new(context, &*live, Some(devices.to_vec())) else { return Vec::new() };
-    let uses = Uses::of(&read.snapshot);
-    let judged = read.judge(&read.host(&uses));
+    let Ok(read) = Read::new(context, &*live, Some(devices.to_vec()), None) else { return Vec::new() };
+    let judged = read.judge(&read.host());
     let causes = causes(reason, &read.snapshot, &judged);
     let found = causes.iter().filter(|cause| !cause.id.starts_with("log-"));
     let found =

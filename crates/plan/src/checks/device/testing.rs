@@ -8,7 +8,6 @@ use passthru_model::{
 use passthru_pci::{Address, Class};
 
 use crate::checks::Host;
-use crate::uses::Uses;
 
 fn address(short: &str) -> Address {
     format!("0000:{short}").parse().unwrap()
@@ -83,9 +82,7 @@ pub(super) fn snapshot(devices: &[Device]) -> Snapshot {
 
 /// What a check says about a device.
 pub(super) fn ask(check: fn(&Host<'_>, &Device) -> Verdict, snapshot: &Snapshot, short: &str) -> Verdict {
-    let uses = Uses::of(snapshot);
-    let host = Host { snapshot, uses: &uses, records: &Records::default() };
-    check(&host, snapshot.device(address(short)).unwrap())
+    check(&Host::new(snapshot, &Records::default()), snapshot.device(address(short)).unwrap())
 }
 
 #[track_caller]

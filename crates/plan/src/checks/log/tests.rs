@@ -73,8 +73,8 @@ fn of_a_log_without_its_beginning_what_is_said_at_boot_is_not_known() {
 
 /// Whom a check tells of, with the evidence, where these devices are named.
 fn told(host: &Snapshot, id: &str, named: Option<&[Address]>) -> Vec<(Option<String>, String)> {
-    let (uses, records) = (crate::uses::Uses::of(host), passthru_model::Records::default());
-    let host = Host { snapshot: host, uses: &uses, records: &records };
+    let records = passthru_model::Records::default();
+    let host = Host::new(host, &records);
     let all = super::super::run(&host, named);
     let of = all.iter().filter(|one| one.id == id);
     of.flat_map(|one| one.verdict.findings().iter().map(move |finding| (one, finding)))
@@ -148,8 +148,8 @@ fn refusals_are_auditds_where_it_runs() {
 fn what_is_past_is_a_note() {
     let found = |cause: Verdict| {
         let host = host(whole(vec![line("remapping-off", None), line("interrupt-fault", Some("01:00.0"))]));
-        let (uses, records) = (crate::uses::Uses::of(&host), passthru_model::Records::default());
-        let host = Host { snapshot: &host, uses: &uses, records: &records };
+        let records = passthru_model::Records::default();
+        let host = Host::new(&host, &records);
         let mut judging = super::super::Judging::default();
         judging.judge(by_id("interrupt-remapping").unwrap(), None, || cause);
         for id in ["log-remapping-off", "log-interrupt-fault"] {
@@ -192,8 +192,7 @@ fn a_circle_of_bridges_ends() {
 #[test]
 fn evidence_says_when_and_how_often() {
     let (snapshot, records) = (host(Fact::NotRead), passthru_model::Records::default());
-    let uses = crate::uses::Uses::of(&snapshot);
-    let host = Host { snapshot: &snapshot, uses: &uses, records: &records };
+    let host = Host::new(&snapshot, &records);
     let log = Log { place: "/dev/kmsg", ..Log::default() };
     let shown = evidence(&host, &log, &line("memlock", None));
     assert_eq!(shown.value, "[    5.690800] the text (3 times, this is the last)");

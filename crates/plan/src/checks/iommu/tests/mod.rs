@@ -25,7 +25,6 @@ use passthru_testkit::acpi::machines;
 use super::super::{Ask, Host, by_id, run};
 use super::Firmware;
 use crate::firmware::{remapping_switched_off, switched_off};
-use crate::uses::Uses;
 
 fn intel(bytes: &[u8]) -> Fact<dmar::Dmar> {
     Fact::Known(dmar::parse(bytes).unwrap())
@@ -105,14 +104,7 @@ fn amd_host(table: &[u8]) -> Snapshot {
 
 fn unit(name: &str, cap: u64, extended: u64) -> IommuUnit {
     let (cap, extended) = (Fact::Known(cap), Fact::Known(extended));
-    IommuUnit {
-        name: name.into(),
-        make: Make::of(name),
-        cap,
-        extended,
-        address: Fact::Absent,
-        version: Fact::Absent,
-    }
+    IommuUnit { name: name.into(), make: Make::of(name), cap, extended }
 }
 
 fn device(address: &str, parent: Option<&str>, class: u32) -> Device {
@@ -135,8 +127,8 @@ fn device(address: &str, parent: Option<&str>, class: u32) -> Device {
 
 /// Asks one check, of the last device where it is about one.
 fn ask(snapshot: &Snapshot, id: &str) -> Verdict {
-    let (uses, records) = (Uses::of(snapshot), Records::default());
-    let host = Host { snapshot, uses: &uses, records: &records };
+    let records = Records::default();
+    let host = Host::new(snapshot, &records);
     match by_id(id).unwrap().ask {
         Ask::Host(ask) => ask(&host),
         Ask::Device(ask) => ask(&host, snapshot.devices.last().unwrap()),
@@ -210,9 +202,8 @@ fn off_in_the_firmware() {
     // What comes of it is not said again.
     let mut host = off("ro");
     host.iommu_tables = Fact::Known(vec![]);
-    let (uses, records) = (Uses::of(&host), Records::default());
     let named = [host.devices[0].address];
-    let judged = run(&Host { snapshot: &host, uses: &uses, records: &records }, Some(&named));
+    let judged = run(&Host::new(&host, &Records::default()), Some(&named));
     for id in [
         "iommu-kernel",
         "interrupt-remapping",
