@@ -78,7 +78,7 @@ impl Guard<'_> {
             Err(error) => return Err(BooksError::File { verb: "look at", path: JOURNAL.into(), error }),
         }
         let journal = Journal { target: self.target };
-        journal.write_plan(plan, to_confirm).inspect_err(|_| {
+        journal.write(&journal.plan(plan, to_confirm)).inspect_err(|_| {
             // Nothing was begun; what may stand there is work left for nobody.
             let _ = journal.close();
         })?;
@@ -107,14 +107,21 @@ impl Journal<'_> {
     /// # Errors
     /// Where it could not be made safe: the step must not be done then.
     pub fn write(&self, record: &Record) -> Result<(), BooksError> {
-        let mut line = serde_json::to_string(record).unwrap_or_default();
-        line.push('\n');
-        self.target.append(JOURNAL, line.as_bytes()).map_err(file("write", JOURNAL))
+        self.append(&[record])
     }
 
-    fn write_plan(&self, plan: &Plan, to_confirm: bool) -> Result<(), BooksError> {
+    fn append(&self, records: &[&Record]) -> Result<(), BooksError> {
+        let mut lines = String::new();
+        for record in records {
+            lines.push_str(&serde_json::to_string(record).unwrap_or_default());
+            lines.push('\n');
+        }
+        self.target.append(JOURNAL, lines.as_bytes()).map_err(file("write", JOURNAL))
+    }
+
+    fn plan(&self, plan: &Plan, to_confirm: bool) -> Record {
         let boot_id = boot_id(self.target);
-        self.write(&Record::Plan { version: PLAN_VERSION, boot_id, to_confirm, plan: plan.clone() })
+        Record::Plan { version: PLAN_VERSION, boot_id, to_confirm, plan: plan.clone() }
     }
 
     /// Announces that the first `from` steps will be undone.
@@ -122,19 +129,29 @@ impl Journal<'_> {
     /// # Errors
     /// As [`Journal::write`].
     pub fn start_undo(&self, plan: &Plan, from: usize) -> Result<(), BooksError> {
-        // Somebody may have removed the file; without the plan the record means nothing.
-        if self.target.stat(JOURNAL).is_err_and(passthru_formats::Errno::is_absent) {
-            self.write_plan(plan, false)?;
+        let undo = Record::Undo { from };
+        // Somebody may have removed the file; without the plan the record means nothing, and
+        // the plan alone would not say that its steps were done.
+        if self.is_gone() {
+            return self.append(&[&self.plan(plan, false), &undo]);
         }
-        self.write(&Record::Undo { from })
+        self.append(&[&undo])
     }
 
-    /// Ends it: everything it announced is done, or undone.
+    /// Ends it: everything it announced is done, or undone. A file that is gone has ended it,
+    /// whatever the kernel says of its removal: nobody can find it any more.
     ///
     /// # Errors
     /// Where the file cannot be removed.
     pub fn close(&self) -> Result<(), BooksError> {
-        self.target.remove(JOURNAL).map_err(file("remove", JOURNAL))
+        match self.target.remove(JOURNAL) {
+            Err(_) if self.is_gone() => Ok(()),
+            removed => removed.map_err(file("remove", JOURNAL)),
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.target.stat(JOURNAL).is_err_and(passthru_formats::Errno::is_absent)
     }
 }
 

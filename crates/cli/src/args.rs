@@ -181,21 +181,22 @@ pub struct Waiting {
 /// The option of verbs that people use on the far end of a network.
 #[derive(Debug, Clone, Args)]
 pub struct Confirming {
-    /// Undo it all after this time (60s, 2m) unless `passthru confirm` comes before
+    /// Undo it all after this time (60s, 2m, 1h) unless `passthru confirm` comes before
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub confirm_within: Option<u64>,
 }
 
-/// Seconds, from `90`, `90s` or `2m`; from one second to one day.
+/// Seconds, from `90`, `90s`, `2m` or `1h`; from one second to one day.
 fn parse_time(text: &str) -> Result<u64, String> {
-    let (number, unit) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
-    };
+    let units = [('h', 3600), ('m', 60), ('s', 1)];
+    let (number, unit) = units
+        .into_iter()
+        .find_map(|(letter, unit)| text.strip_suffix(letter).map(|number| (number, unit)))
+        .unwrap_or((text, 1));
     let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
     seconds
         .filter(|seconds| (1..=86_400).contains(seconds))
-        .ok_or_else(|| "a time such as 60s or 2m, of one second to one day".into())
+        .ok_or_else(|| "a time such as 60s, 2m or 1h, of one second to one day".into())
 }
 
 /// Options of `bind`.
@@ -320,4 +321,19 @@ pub struct Capture {
     /// Print what would be written
     #[arg(long, conflicts_with = "output")]
     pub show: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_time;
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [("90", 90), ("60s", 60), ("2m", 120), ("1h", 3600), ("24h", 86_400)] {
+            assert_eq!(parse_time(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "0", "s", "h", "25h", "1d", "-1", "1.5h", "99999999999999999999h", "1hm"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
 }

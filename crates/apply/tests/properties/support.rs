@@ -6,6 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use passthru_apply::books::{self, Patience};
+use passthru_apply::journal::JOURNAL;
 use passthru_apply::recover::{self, Awaited, Cleanup, Recovered};
 use passthru_apply::target::Target;
 use passthru_apply::transaction::{self, Applied, ChangeError, Confirm, MakePlan, Order};
@@ -21,6 +22,13 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 pub(crate) const FAILURES: [What; 3] =
     [What::FailBefore(Errno::EIO), What::FailBefore(Errno::ENOSPC), What::FailAfter(Errno::EIO)];
 pub(crate) const CRASHES: [What; 3] = [What::CrashBefore, What::CrashWithin, What::CrashAfter];
+
+/// Whether a call that fails makes no change fail: the journal is gone, whatever the kernel says
+/// of its removal.
+pub(crate) fn is_no_failure(kernel: &Kernel, fault: Fault) -> bool {
+    let is_removal = |call: &String| *call == format!("remove {JOURNAL}");
+    matches!(fault.what, What::FailAfter(_)) && kernel.made().get(fault.at).is_some_and(is_removal)
+}
 
 /// What was wished for.
 #[derive(Debug, Clone)]

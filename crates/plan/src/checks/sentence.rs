@@ -64,6 +64,7 @@ impl Lendable {
                 } else {
                     format!(", then together with {}", all(with))
                 };
+                let what: Vec<String> = what.iter().map(|text| inside(text)).collect();
                 format!("can be lent after this: {}{with}", what.join("; "))
             }
             Self::Cannot(why) => format!("cannot be lent, because {}", why.join("; ")),
@@ -73,6 +74,17 @@ impl Lendable {
                 format!("may or may not be lent: nobody could look at {}{more}", first.join("; "))
             }
         }
+    }
+}
+
+/// A sentence as a part of another: its first word small, unless it is an abbreviation.
+fn inside(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(text[first.len_utf8()..].chars()).collect()
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -210,6 +222,12 @@ mod tests {
             grouped(function("01:00.0", &["00:01.0"]).express(PortType::Endpoint)),
             grouped(function("01:00.1", &["00:01.0"]).express(PortType::Endpoint)),
         ])
+    }
+
+    #[test]
+    fn a_remedy_inside_a_sentence() {
+        let after = Lendable::After(vec!["Switch VT-d on".into(), "QEMU 9".into(), "é".into()], Vec::new());
+        assert_eq!(after.words(), "can be lent after this: switch VT-d on; QEMU 9; é");
     }
 
     #[test]
