@@ -189,7 +189,11 @@ fn load_early(system: &System, device: &Device, module: Option<&str>, claim: &st
         && at < vfio_at
     {
         let place = format!("{}:{}", named.path, named.line);
-        text = format!("Put vfio_pci before {} in {place}, and make the initramfs images anew", named.module);
+        let module = &named.module;
+        text = format!(
+            "Put vfio_pci before {module} in {place}, with a line that makes modprobe keep that order, and make the initramfs \
+             images anew"
+        );
     }
     let mut remedy = Remedy::new(When::Reboot, text);
     if !lines.is_empty() {
