@@ -68,7 +68,7 @@ pub enum Setting {
     Module,
     /// Not set.
     No,
-    /// A number or text, quotes taken off.
+    /// A number, or text in its quotes: `"y"` is a text, and switches nothing on.
     Value(String),
 }
 
@@ -153,11 +153,7 @@ fn option(line: &[u8]) -> Option<(&str, Setting)> {
         b"y" => Setting::Yes,
         b"m" => Setting::Module,
         b"n" => Setting::No,
-        value => {
-            let value = String::from_utf8_lossy(value);
-            let inner = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-            Setting::Value(inner.unwrap_or(&value).to_owned())
-        }
+        value => Setting::Value(String::from_utf8_lossy(value).into_owned()),
     };
     Some((name, setting))
 }
@@ -191,12 +187,15 @@ mod tests {
     #[test]
     fn options() {
         let wanted = ["VFIO", "VFIO_PCI", "VFIO_PCI_VGA", "HZ", "CC_VERSION_TEXT", "KVM", "LIES"];
+        // A text is no setting, and stays what it is when it is written again.
+        let quoted = select(b"CONFIG_PCI=y\nCONFIG_KVM=\"y\"\n", &wanted).unwrap();
+        assert!(!quoted.is_on("KVM") && quoted.line("KVM") == "CONFIG_KVM=\"y\"");
         let config = select(TEXT, &wanted).unwrap();
         assert_eq!(config.get("VFIO"), &Setting::Module);
         assert_eq!(config.line("VFIO_PCI"), "CONFIG_VFIO_PCI=m");
         assert_eq!(config.line("VFIO_PCI_VGA"), "# CONFIG_VFIO_PCI_VGA is not set");
         assert_eq!(config.get("HZ"), &Setting::Value("250".into()));
-        assert_eq!(config.get("CC_VERSION_TEXT"), &Setting::Value("gcc (Debian) 14".into()));
+        assert_eq!(config.get("CC_VERSION_TEXT"), &Setting::Value("\"gcc (Debian) 14\"".into()));
         assert!(config.is_on("VFIO") && !config.is_on("VFIO_PCI_VGA") && !config.is_on("KVM"));
         assert!(!config.options.contains_key("LIES"));
     }

@@ -120,7 +120,11 @@ fn field(out: &mut dyn Write, name: &str, value: &str, width: Option<usize>, col
     wrap::write(out, &format!("  {dim}{name:8}{dim:#} "), INDENT, value, width)
 }
 
+/// With a capital at its beginning, unless that is a name such as vfio-pci.
 fn capital(text: &str) -> String {
+    if text.split(' ').next().is_some_and(|word| word.contains(['-', '_', '/'])) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
