@@ -191,6 +191,10 @@ mod tests {
         let name = redactor.conf_name("annes-laptop.conf");
         assert!(name.ends_with(".conf") && !name.contains("anne"), "{name}");
         assert!(!redactor.conf_name("annes-laptop").contains('.'));
+        for link in ["../modules", "/etc/modules"] {
+            assert_eq!(redactor.path(link), link);
+        }
+        assert!(!redactor.path("/home/anne/modules").contains("anne"));
     }
 
     #[test]

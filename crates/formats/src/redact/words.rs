@@ -7,8 +7,8 @@ pub(super) const KERNEL_TREES: &[&str] = &["/sys/**", "/proc/**", "/dev/**"];
 /// Components of paths below `/sys`, `/proc` and `/dev` that are kept.
 #[rustfmt::skip]
 pub(super) const NODES: &[&str] = &[
-    // Directories and links.
-    "..", "sys", "proc", "dev", "bus", "class", "devices", "drivers", "module", "kernel", "virtual",
+    // Directories and links; the list of modules to which Debian has a link.
+    "..", "sys", "proc", "dev", "etc", "modules", "bus", "class", "devices", "drivers", "module", "kernel", "virtual",
     "system", "firmware", "acpi", "tables", "iommu_groups", "iommu", "pci", "usb", "scsi", "block", "bdi",
     "dm", "md", "net", "drm", "graphics", "sound", "input", "hwmon", "leds", "ptp", "infiniband", "vfio",
     "vfio-dev", "nvme", "nvme-subsystem", "nvme-fabrics", "ctl", "virtio", "platform", "pnp", "serio",
