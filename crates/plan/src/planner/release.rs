@@ -8,7 +8,7 @@ use super::bind::hint;
 use super::grant::put_back;
 use super::{broken_lease, lease_of, stuck_refusal};
 use crate::lending;
-use crate::uses::{Uses, is_vfio_driver};
+use crate::uses::{Uses, held, is_vfio_driver};
 
 /// Where a device without a lease goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,13 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
         }
         // Only a vfio driver is left by a release; what else may use the device is at rest.
         let on_vfio = device.driver.known().is_some_and(|d| is_vfio_driver(d));
+        if is_being_unbound(snapshot, device) {
+            for found in held(snapshot, device) {
+                let evidence = format!("its unbind from VFIO has not come back: {}", found.line());
+                let hint = hint(Reason::Held, "", snapshot.rights);
+                refusals.push(Refusal::new(*address, Reason::Held, evidence, hint));
+            }
+        }
         for found in uses.device(*address).iter().filter(|_| on_vfio) {
             if let Some(reason @ (Reason::Held | Reason::NotSeen)) = found.blocks
                 && (reason == Reason::Held || !wish.allow.contains(&reason))
@@ -104,6 +111,15 @@ pub fn plan_release(snapshot: &Snapshot, wish: &ReleaseWish<'_>) -> Result<Plan,
     put_back(wish.records, &leases, &mut plan);
     steps(snapshot, &ways, &closed, &mut plan);
     Ok(plan)
+}
+
+/// Whether somebody's unbind waits for a machine that holds the device: the link to the driver
+/// is gone, and a group of which nothing is on VFIO can only be open because of that
+/// (`drivers/base/dd.c`, `__device_release_driver`). A probe does nothing then, and on kernels
+/// where reading the device does not wait for the unbind nothing else tells of it.
+fn is_being_unbound(snapshot: &Snapshot, device: &Device) -> bool {
+    let on_vfio = |other: &Device| other.driver.known().is_some_and(|d| is_vfio_driver(d));
+    device.driver == Fact::Absent && !snapshot.group_mates(device).any(on_vfio)
 }
 
 /// Where one device goes; `None` where nothing has to be done but close its lease.

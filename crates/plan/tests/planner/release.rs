@@ -158,6 +158,12 @@ fn a_held_device() {
     let held = [("01:00.0".to_owned(), Reason::Held)];
     assert_eq!(reasons(release(&kernel, Some(&lease), None, &[])), held);
     assert_eq!(reasons(release(&kernel, Some(&lease), None, &Reason::ALL)), held);
+    // Somebody's unbind waits for the machine: the link goes first.
+    kernel.with(|m| m.functions.get_mut(&address(DISK)).unwrap().driver = None);
+    assert_eq!(reasons(release(&kernel, Some(&lease), None, &Reason::ALL)), held);
+    let kernel = lent();
+    kernel.with(|m| m.functions.get_mut(&address(DISK)).unwrap().driver = None);
+    assert!(release(&kernel, Some(&lease), None, &[]).is_ok(), "nobody holds it");
     let kernel = lent();
     kernel.fail("/proc/1/fd", Errno::EACCES);
     assert_eq!(reasons(release(&kernel, Some(&lease), None, &[])), [("01:00.0".to_owned(), Reason::NotSeen)]);
