@@ -6,7 +6,7 @@ use passthru_apply::books;
 use passthru_apply::journal::JOURNAL;
 use passthru_apply::recover::Recovered;
 use passthru_apply::transaction::ChangeError;
-use passthru_model::LeaseRecord;
+use passthru_model::{LeaseRecord, Step};
 use passthru_pci::Address;
 use passthru_testkit::fake::{Effect, Fault, Kernel, What};
 use proptest::prelude::*;
@@ -77,7 +77,14 @@ fn check(scene: &Scene, kernel: &Kernel, faults: &[Fault], device: Address) -> R
     let released = release(&next, &lent);
     prop_assert!(released.is_ok(), "{released:?}: {}", told());
     prop_assert!(lease(&next, device).is_none(), "a lease is left: {}", told());
-    prop_assert_eq!(found, there(&next), "something was written to it: {}", told());
+    // A module that is loaded for another one takes what it knows, as on every host.
+    let now = there(&next);
+    let loads = |driver: &str| next.made().contains(&format!("modprobe -- {driver}"));
+    let taken = match (&found, &now) {
+        (Some((None, before)), Some((Some(driver), after))) => before == after && loads(driver),
+        _ => false,
+    };
+    prop_assert!(found == now || taken, "{found:?} is {now:?}: something was written to it: {}", told());
     Ok(())
 }
 
@@ -110,7 +117,9 @@ fn another_card_at_its_place_at_any_call() {
                 let kernel = scene.first.copy_with(faults);
                 let how = How { shown: Some(&scene.plan), ..How::default() };
                 let result = scene.change.run_with(&kernel, how);
-                if at < PLANNED {
+                // To close a lease is the same, whatever is at the place now.
+                let mut about = scene.plan.steps.iter().filter(|step| step.device() == Some(*device));
+                if at < PLANNED && !about.all(|step| matches!(step, Step::CloseLease { .. })) {
                     // What somebody agreed to was about the other one.
                     prop_assert!(matches!(result, Err(ChangeError::Stale)), "{result:?}");
                 }
