@@ -3,6 +3,9 @@
 
 use crate::line::lines;
 
+/// Where it is, if auditd's configuration does not say otherwise (auditd.conf(5)).
+pub const PATH: &str = "/var/log/audit/audit.log";
+
 /// What is written at each boot, by systemd-update-utmp(8); other init systems do not.
 const BOOT: &[u8] = b"type=SYSTEM_BOOT";
 

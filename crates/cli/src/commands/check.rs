@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use passthru_apply::books;
 use passthru_host::source::Source;
-use passthru_model::{DetailOf, Judged, Reason, Records, Severity, Snapshot, Unseen, Usage, Verdict, Wants};
+use passthru_model::{DetailOf, Judged, Records, Severity, Snapshot, Unseen, Usage, Wants};
 use passthru_pci::Address;
 use passthru_plan::checks::sentence::sum_up;
 use passthru_plan::checks::{self, Host};
@@ -114,14 +114,7 @@ impl Read {
     pub(super) fn judge(&self, host: &Host<'_>) -> Vec<Judged> {
         let mut judged = checks::run(host, self.named.as_deref());
         if let Some(unseen) = &self.blind {
-            // Whether a write hangs is written there.
-            let stuck = judged.iter_mut().filter(|one| one.id == Reason::Stuck.name());
-            stuck.for_each(|one| one.verdict = Verdict::CouldNotLook(vec![unseen.clone()]));
-            judged.push(Judged {
-                id: Reason::NotSeen.name(),
-                device: None,
-                verdict: Verdict::CouldNotLook(vec![unseen.clone()]),
-            });
+            checks::without_records(&mut judged, unseen);
         }
         judged
     }

@@ -128,3 +128,20 @@ fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::capital;
+
+    #[test]
+    fn names_keep_their_letters() {
+        for (text, begun) in [
+            ("a companion is in the way", "A companion is in the way"),
+            ("vfio-pci is blacklisted", "vfio-pci is blacklisted"),
+            ("/dev/kvm is closed", "/dev/kvm is closed"),
+            ("", ""),
+        ] {
+            assert_eq!(capital(text), begun);
+        }
+    }
+}

@@ -10,6 +10,7 @@
 //! directories of such names) like every component of a link's target.
 
 use super::treatment::Treatment;
+use crate::audit;
 use crate::capture::Op;
 
 use Op::{Link, List, Read, Stat};
@@ -333,7 +334,7 @@ pub(super) const RULES: &[(Op, &str, Treatment)] = &[
     (Read, "/var/log/dmesg", T::KernelLog),
     (Read, "/var/log/kern.log", T::KernelLog),
     (Stat, "/run/auditd.pid", T::Stat),
-    (Read, "/var/log/audit/audit.log", T::AuditLog),
+    (Read, audit::PATH, T::AuditLog),
     (Read, "/proc/meminfo", T::Keep),
     (Read, "/proc/self/limits", T::Keep),
     (Read, "/proc/self/status", T::Capabilities),

@@ -27,9 +27,6 @@ pub(super) fn read(ask: &mut Asker<'_>) -> Fact<Log> {
     Fact::Absent
 }
 
-/// Where auditd writes, if its configuration does not say otherwise (auditd.conf(5)).
-const AUDIT: &str = "/var/log/audit/audit.log";
-
 /// That auditd runs: it writes its number there, and takes the file away when it ends.
 const RUNS: &str = "/run/auditd.pid";
 
@@ -41,10 +38,10 @@ pub(super) fn audit(ask: &mut Asker<'_>) -> Fact<Log> {
         Err(Errno::ENODATA) => return Fact::NotRead,
         Err(error) => return ask.failed(None, "audit", RUNS, error),
     }
-    let kept = match ask.source.lines(AUDIT, &audit::matters) {
+    let kept = match ask.source.lines(audit::PATH, &audit::matters) {
         Ok(kept) => kept,
         Err(error) if means_absent(error) => return Fact::Unreadable(error),
-        Err(error) => return ask.failed(None, "audit", AUDIT, error),
+        Err(error) => return ask.failed(None, "audit", audit::PATH, error),
     };
     let (log, whole) = audit::last_boot(&kept);
     let mut text = String::new();
@@ -52,7 +49,7 @@ pub(super) fn audit(ask: &mut Asker<'_>) -> Fact<Log> {
         text.push_str(&refusal);
         text.push('\n');
     }
-    Fact::Known(Log { place: AUDIT, whole, lines: hits(&text, &[]) })
+    Fact::Known(Log { place: audit::PATH, whole, lines: hits(&text, &[]) })
 }
 
 /// The lines in which a known text stands.

@@ -57,3 +57,11 @@ pub struct System {
     /// The programs around a virtual machine.
     pub software: Software,
 }
+
+impl System {
+    /// Whether a tool was found.
+    #[must_use]
+    pub fn has(&self, tool: Tool) -> bool {
+        self.tools.contains(&tool)
+    }
+}

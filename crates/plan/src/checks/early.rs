@@ -11,10 +11,6 @@ use super::remedy::rebuild_initramfs;
 /// (`nixos/modules/system/boot/modprobe.nix`, `stage-1.nix`).
 pub(super) const NIXOS_MODPROBE: &str = "boot.extraModprobeConfig";
 
-fn is_nixos(system: &System) -> bool {
-    system.tools.contains(&Tool::NixOs)
-}
-
 fn nix(remedy: &mut Remedy, snippet: &str) {
     let more = if remedy.text.contains("configuration.nix") { " and" } else { ", in configuration.nix:" };
     remedy.text += &format!("{more} `{snippet};`");
@@ -23,7 +19,7 @@ fn nix(remedy: &mut Remedy, snippet: &str) {
 /// Appends lines to the file of this name in /etc/modprobe.d. The images are as they were.
 #[must_use]
 pub(super) fn add_modprobe(system: &System, mut remedy: Remedy, name: &str, lines: &[String]) -> Remedy {
-    if is_nixos(system) {
+    if system.has(Tool::NixOs) {
         nix(&mut remedy, &format!("{NIXOS_MODPROBE} = \"{}\"", lines.join("\\n")));
         return remedy;
     }
@@ -41,14 +37,13 @@ pub(super) fn modprobe_file(name: &str) -> String {
 /// generators than rpm-ostree's have yet to make the images anew.
 #[must_use]
 pub(super) fn load_first(system: &System, mut remedy: Remedy, name: &str, modules: &[&str]) -> Remedy {
-    let has = |tool| system.tools.contains(&tool);
     let all = modules.join(" ");
-    if is_nixos(system) {
+    if system.has(Tool::NixOs) {
         let quoted: Vec<String> = modules.iter().map(|module| format!("\"{module}\"")).collect();
         nix(&mut remedy, &format!("boot.initrd.kernelModules = [ {} ]", quoted.join(" ")));
         return remedy;
     }
-    if has(Tool::RpmOstree) {
+    if system.has(Tool::RpmOstree) {
         // Without an argument it refuses where it is enabled already (`SetInitramfsState`).
         let each: String =
             modules.iter().map(|module| format!(" --arg=--force-drivers --arg={module}")).collect();
@@ -58,12 +53,12 @@ pub(super) fn load_first(system: &System, mut remedy: Remedy, name: &str, module
     }
     // modprobe brings along what the first one needs.
     let first = modules.first().copied().unwrap_or_default();
-    remedy.commands(if has(Tool::UpdateInitramfs) {
+    remedy.commands(if system.has(Tool::UpdateInitramfs) {
         Some(format!("echo {first} >> /etc/initramfs-tools/modules"))
-    } else if has(Tool::Mkinitcpio) {
+    } else if system.has(Tool::Mkinitcpio) {
         // Before graphics drivers that are there already.
         Some(format!("sed -i.bak -E 's/^MODULES=\\(/&{all} /' /etc/mkinitcpio.conf"))
-    } else if has(Tool::Dracut) {
+    } else if system.has(Tool::Dracut) {
         Some(format!("echo 'force_drivers+=\" {all} \"' >> /etc/dracut.conf.d/{name}.conf"))
     } else {
         None
@@ -79,7 +74,7 @@ pub(super) fn change_files(
     option: &str,
     commands: impl IntoIterator<Item = String>,
 ) -> Remedy {
-    if is_nixos(system) {
+    if system.has(Tool::NixOs) {
         remedy.text += &format!("; on NixOS it comes from {option} in configuration.nix");
         remedy.when = When::Reboot;
         return remedy;
@@ -90,7 +85,7 @@ pub(super) fn change_files(
 /// Brings files of /etc/modprobe.d that were changed into the images.
 #[must_use]
 pub(super) fn rebuild_with(system: &System, files: &[&str]) -> Vec<String> {
-    if !system.tools.contains(&Tool::RpmOstree) {
+    if !system.has(Tool::RpmOstree) {
         return rebuild_initramfs(system);
     }
     // Tracking a file that is tracked changes nothing; the new deployment takes it as it is now.

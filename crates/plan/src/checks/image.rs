@@ -125,8 +125,8 @@ fn initramfs_image(host: &Host<'_>) -> Verdict {
     let mut remedy = Remedy::new(When::Reboot, "Make the initramfs images anew, and boot");
     let files: Vec<&str> = missing.into_iter().collect();
     // dracut copies /etc/modprobe.d only where the image is for this host alone (90kernel-modules).
-    let is_general = system.tools.contains(&Tool::Dracut)
-        && !system.tools.contains(&Tool::RpmOstree)
+    let is_general = system.has(Tool::Dracut)
+        && !system.has(Tool::RpmOstree)
         && inside.is_empty()
         && image.modprobe().any(|(path, _)| !path.starts_with(OWN));
     if is_general && !files.is_empty() {

@@ -248,7 +248,6 @@ fn standard_kernel(system: &System, kernel: &Kernel) -> Option<(String, String)>
 fn more_modules(system: &System, kernel: &Kernel) -> Remedy {
     let release = &kernel.release;
     let is = |id| system.distribution.known().is_some_and(|d| d.is(id));
-    let has = |tool| system.tools.contains(&tool);
     let (text, command) = if let Some((text, command)) =
         standard_kernel(system, kernel).filter(|_| !is("ubuntu"))
     {
@@ -256,10 +255,10 @@ fn more_modules(system: &System, kernel: &Kernel) -> Remedy {
     } else if is("ubuntu") {
         let text = format!("Install the modules that linux-modules-{release} leaves out");
         (text, Some(format!("apt install linux-modules-extra-{release}")))
-    } else if has(Tool::NixOs) {
+    } else if system.has(Tool::NixOs) {
         let text = "Build the system with a kernel that has them (boot.kernelPackages in configuration.nix)";
-        (text.into(), Some("nixos-rebuild boot".into()))
-    } else if has(Tool::RpmOstree) {
+        (text.into(), Some(remedy::NIXOS_BOOT.into()))
+    } else if system.has(Tool::RpmOstree) {
         // /usr is the image's, and nothing is added to it in place.
         ("Boot an image whose kernel has all of its modules".into(), Some("rpm-ostree upgrade".into()))
     } else if is("fedora") || is("rhel") {
@@ -287,7 +286,7 @@ fn more_modules(system: &System, kernel: &Kernel) -> Remedy {
             None,
         )
     };
-    let now = kernel.running && !has(Tool::NixOs) && !has(Tool::RpmOstree);
+    let now = kernel.running && !system.has(Tool::NixOs) && !system.has(Tool::RpmOstree);
     Remedy::new(if now { When::Now } else { When::Reboot }, text).commands(command)
 }
 
@@ -407,11 +406,11 @@ fn vfio_virqfd(host: &Host<'_>) -> Verdict {
         format!("sed -i.bak -E '/^[[:space:]]*vfio[-_]virqfd([[:space:]].*)?$/d; s/[[:space:]]*\\bvfio[-_]virqfd\\b//' {file}")
     });
     let fails = match named.iter().find(|named| named.stage != Stage::Root) {
-        Some(_) if system.tools.contains(&Tool::Dracut) => {
+        Some(_) if system.has(Tool::Dracut) => {
             "Making an initramfs image says `dracut-install: Failed to find module 'vfio_virqfd'` and may fail, so that a \
              new kernel has none or an old one."
         }
-        Some(_) if system.tools.contains(&Tool::Mkinitcpio) => {
+        Some(_) if system.has(Tool::Mkinitcpio) => {
             "mkinitcpio says `==> ERROR: module not found: 'vfio_virqfd'` and ends with an error, at every update of the kernel."
         }
         Some(_) => "initramfs-tools leaves it out without a word; the line has no effect.",

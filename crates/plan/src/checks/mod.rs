@@ -18,6 +18,7 @@
 //! | `processor` | the processor and KVM |
 //! | `kernel` | configuration and modules of every installed kernel |
 //! | `parameters` | the kernel's command line |
+//! | `spelling` | nothing: which parameter is meant by one that is misspelt, for `parameters` |
 //! | `options` | nothing: what modprobe.d says of VFIO's modules, for `parameters` |
 //! | `boot` | which driver wins at boot, the boot's framebuffer, identical cards |
 //! | `image` | the initramfs image against the files it is made from |
@@ -39,6 +40,7 @@ mod processor;
 pub mod remedy;
 pub mod sentence;
 mod software;
+mod spelling;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
@@ -270,6 +272,15 @@ pub fn run(host: &Host<'_>, named: Option<&[Address]>) -> Vec<Judged> {
     refused_first(judging.judged)
 }
 
+/// What is not known where the records could not be read: whether a write hangs is written
+/// there, and who has which device.
+pub fn without_records(judged: &mut Vec<Judged>, unseen: &Unseen) {
+    let verdict = Verdict::CouldNotLook(vec![unseen.clone()]);
+    let stuck = judged.iter_mut().filter(|one| one.id == Reason::Stuck.name());
+    stuck.for_each(|one| one.verdict = verdict.clone());
+    judged.push(Judged { id: Reason::NotSeen.name(), device: None, verdict });
+}
+
 /// Puts the warnings for which `bind` refuses before all other warnings: they are why it does
 /// not work. For errors it refuses all the same, and they stay in the order of causes.
 fn refused_first(mut judged: Vec<Judged>) -> Vec<Judged> {
@@ -402,6 +413,16 @@ mod tests {
         for reason in Reason::ALL {
             assert!(seen.contains(reason.name()), "{reason} has no check");
         }
+    }
+
+    #[test]
+    fn records_that_could_not_be_read() {
+        let one = |id| Judged { id, device: None, verdict: Verdict::Pass(String::new()) };
+        let mut judged = vec![one("stuck"), one("mounted")];
+        let unseen = Unseen { path: "/run/passthru".into(), why: "EACCES".into() };
+        without_records(&mut judged, &unseen);
+        let blind = |id| Judged { verdict: Verdict::CouldNotLook(vec![unseen.clone()]), ..one(id) };
+        assert_eq!(judged, [blind("stuck"), one("mounted"), blind("not-seen")]);
     }
 
     #[test]

@@ -18,16 +18,12 @@ pub struct Package {
 }
 
 /// Builds what configuration.nix says, initramfs included, for the next boot.
-const NIXOS_BOOT: &str = "nixos-rebuild boot";
+pub(super) const NIXOS_BOOT: &str = "nixos-rebuild boot";
 /// What update-grub and grub-mkconfig read.
 const GRUB: &str = "/etc/default/grub";
 /// The whole command line, in one line: what kernel-install(8), mkinitcpio(8) and
 /// proxmox-boot-tool read.
 const CMDLINE: &str = "/etc/kernel/cmdline";
-
-fn has(system: &System, tool: Tool) -> bool {
-    system.tools.contains(&tool)
-}
 
 fn is(system: &System, id: &str) -> bool {
     system.distribution.known().is_some_and(|d: &Distribution| d.is(id))
@@ -60,7 +56,7 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         words.split(' ').filter(|w| !w.is_empty()).map(|word| format!(" {option}{word}")).collect()
     };
     // In the order in which they decide: what is built on top of another comes first.
-    if has(system, Tool::NixOs) {
+    if system.has(Tool::NixOs) {
         let words: String = add.split(' ').filter(|w| !w.is_empty()).map(|w| format!("\"{w}\" ")).collect();
         let place = match add.is_empty() {
             true => "which stands in boot.kernelParams of configuration.nix".to_owned(),
@@ -70,11 +66,11 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         };
         return with_text(remedy, &place).command(NIXOS_BOOT);
     }
-    if has(system, Tool::RpmOstree) {
+    if system.has(Tool::RpmOstree) {
         let options = each("--append-if-missing=", add) + &each("--delete-if-present=", remove);
         return remedy.command(format!("rpm-ostree kargs{options}"));
     }
-    if has(system, Tool::Kernelstub) {
+    if system.has(Tool::Kernelstub) {
         let mut commands = Vec::new();
         if !add.is_empty() {
             commands.push(format!("kernelstub -a \"{add}\""));
@@ -84,15 +80,15 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         }
         return remedy.commands(commands);
     }
-    if has(system, Tool::ProxmoxBootTool) {
+    if system.has(Tool::ProxmoxBootTool) {
         return proxmox(system, remedy, add, remove);
     }
     // Entries of openSUSE's systemd-boot and grub2-bls, whatever stands in /etc/default/grub.
-    if has(system, Tool::SdBootUtil) {
+    if system.has(Tool::SdBootUtil) {
         return edit(remedy, CMDLINE, add, remove).command("sdbootutil update-all-entries");
     }
     // Editing /etc/default/grub does not change boot entries that are there already (BLS).
-    if has(system, Tool::Grubby) {
+    if system.has(Tool::Grubby) {
         let mut options = String::new();
         if !add.is_empty() {
             options += &format!(" --args=\"{add}\"");
@@ -102,27 +98,27 @@ pub fn parameters_changed(system: &System, add: &str, remove: &str) -> Remedy {
         }
         return remedy.command(format!("grubby --update-kernel=ALL{options}"));
     }
-    if has(system, Tool::UpdateGrub) {
+    if system.has(Tool::UpdateGrub) {
         return edit(remedy, GRUB, add, remove).command("update-grub");
     }
     // Nothing but unified kernel images reads these files on Arch, and no package brings them.
-    if has(system, Tool::Mkinitcpio) && is(system, "arch") {
-        if has(system, Tool::KernelInstall) {
+    if system.has(Tool::Mkinitcpio) && is(system, "arch") {
+        if system.has(Tool::KernelInstall) {
             return edit(remedy, CMDLINE, add, remove).command("mkinitcpio -P");
         }
-        if has(system, Tool::CmdlineDirectory) {
+        if system.has(Tool::CmdlineDirectory) {
             return edit(remedy, "/etc/cmdline.d/*.conf", "", remove)
                 .commands((!add.is_empty()).then(|| format!("echo '{add}' >> /etc/cmdline.d/vfio.conf")))
                 .command("mkinitcpio -P");
         }
     }
-    if has(system, Tool::GrubMkconfig) {
+    if system.has(Tool::GrubMkconfig) {
         // openSUSE, Fedora and RHEL call it grub2.
         let two = if is(system, "suse") || is(system, "fedora") || is(system, "opensuse") { "2" } else { "" };
         return edit(remedy, GRUB, add, remove)
             .command(format!("grub{two}-mkconfig -o /boot/grub{two}/grub.cfg"));
     }
-    if has(system, Tool::KernelInstall) {
+    if system.has(Tool::KernelInstall) {
         return edit(remedy, CMDLINE, add, remove)
             .command("kernel-install add \"$(uname -r)\" \"/usr/lib/modules/$(uname -r)/vmlinuz\"");
     }
@@ -186,22 +182,22 @@ fn with_text(mut remedy: Remedy, more: &str) -> Remedy {
 /// Builds every initramfs anew, so that what stands in it is what stands on the root file system.
 #[must_use]
 pub fn rebuild_initramfs(system: &System) -> Vec<String> {
-    let command = if has(system, Tool::NixOs) {
+    let command = if system.has(Tool::NixOs) {
         NIXOS_BOOT
-    } else if has(system, Tool::RpmOstree) {
+    } else if system.has(Tool::RpmOstree) {
         // A new deployment, with the files that are tracked as they are now.
         "rpm-ostree initramfs-etc --force-sync"
-    } else if has(system, Tool::SdBootUtil) {
+    } else if system.has(Tool::SdBootUtil) {
         // The images are on EFI's partition, where dracut alone does not put them.
         "sdbootutil mkinitrd"
-    } else if has(system, Tool::UpdateInitramfs)
+    } else if system.has(Tool::UpdateInitramfs)
         // Debian's dracut brings the command too, which knows how the images are called there.
-        || has(system, Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
+        || system.has(Tool::Dracut) && (is(system, "debian") || is(system, "ubuntu"))
     {
         "update-initramfs -u -k all"
-    } else if has(system, Tool::Mkinitcpio) {
+    } else if system.has(Tool::Mkinitcpio) {
         "mkinitcpio -P"
-    } else if has(system, Tool::Dracut) {
+    } else if system.has(Tool::Dracut) {
         "dracut -f --regenerate-all"
     } else {
         return Vec::new();
@@ -212,7 +208,7 @@ pub fn rebuild_initramfs(system: &System) -> Vec<String> {
 /// Installs a package; no command on distributions that are not known.
 #[must_use]
 pub fn install(system: &System, package: Package) -> Vec<String> {
-    let command = if has(system, Tool::RpmOstree) {
+    let command = if system.has(Tool::RpmOstree) {
         format!("rpm-ostree install {}", package.fedora)
     } else if is(system, "debian") || is(system, "ubuntu") {
         format!("apt install {}", package.debian)

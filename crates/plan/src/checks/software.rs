@@ -13,13 +13,13 @@ const QEMU_ARM: Package =
 
 /// Installs QEMU for this host's processor, so that KVM can run its guests.
 fn install_qemu(system: &System, text: &str) -> Remedy {
-    if system.tools.contains(&Tool::NixOs) {
+    if system.has(Tool::NixOs) {
         let text = format!("{text}: `environment.systemPackages = [ pkgs.qemu_kvm ];` in configuration.nix");
         return Remedy::new(When::Now, text).command("nixos-rebuild switch");
     }
     let arm = system.processor.cpu.known().is_some_and(|cpu| cpu.arm);
     // rpm-ostree makes a system for the next boot.
-    let when = if system.tools.contains(&Tool::RpmOstree) { When::Reboot } else { When::Now };
+    let when = if system.has(Tool::RpmOstree) { When::Reboot } else { When::Now };
     Remedy::new(when, text).commands(install(system, if arm { QEMU_ARM } else { QEMU }))
 }
 
@@ -104,7 +104,7 @@ fn libvirt_device_acl(host: &Host<'_>) -> Verdict {
             "The list takes the place of libvirt's own: QEMU gets `Operation not permitted` for every \
                       node that is not in it."
                 .into(),
-        remedy: if host.snapshot.system.tools.contains(&Tool::NixOs) {
+        remedy: if host.snapshot.system.has(Tool::NixOs) {
             let option = "virtualisation.libvirtd.qemu.verbatimConfig in configuration.nix";
             let text = format!("Add {missing} to cgroup_device_acl, or take the list out, in {option}");
             Remedy::new(When::Now, text).command("nixos-rebuild switch")

@@ -233,7 +233,7 @@ fn virtio(host: &Host<'_>) -> Remedy {
     let remedy =
         early::load_first(system, Remedy::new(When::Reboot, text), "virtio-iommu", &["virtio_iommu"]);
     // rpm-ostree has made the new image with that.
-    match system.tools.contains(&Tool::RpmOstree) {
+    match system.has(Tool::RpmOstree) {
         true => remedy,
         false => remedy.commands(remedy::rebuild_initramfs(system)),
     }

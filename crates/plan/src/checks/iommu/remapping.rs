@@ -286,7 +286,7 @@ fn allow(host: &Host<'_>, text: &str) -> Remedy {
         remedy = remedy.command(format!("echo 1 > {IOMMUFD_UNSAFE}"));
     }
     // The initramfs loads neither; on NixOS the files themselves are made anew.
-    match system.tools.contains(&Tool::NixOs) {
+    match system.has(Tool::NixOs) {
         true => remedy.commands(remedy::rebuild_initramfs(system)),
         false => remedy,
     }

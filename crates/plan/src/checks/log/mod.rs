@@ -2,6 +2,7 @@
 //! [`crate::signatures`] knows. They say that something happened since the boot, not that it
 //! is still so; that is for the checks of the cause, which stand before them.
 
+use passthru_formats::audit;
 use passthru_model::system::{Log, LogLine};
 use passthru_model::{Device, Evidence, Fact, Finding, Remedy, Severity, Snapshot, Verdict, When};
 use passthru_pci::Address;
@@ -11,9 +12,6 @@ use crate::signatures::{self, Signature};
 
 /// What is asked when nothing else is known of the log.
 const PLACE: &str = "/dev/kmsg";
-
-/// Where auditd writes.
-const AUDIT: &str = "/var/log/audit/audit.log";
 
 /// What a check of the log is asked about.
 #[derive(Clone, Copy)]
@@ -77,7 +75,9 @@ fn judge(
     };
     let audit = match (about, &system.audit) {
         (About::Refusal, Fact::Known(log)) => Ok(Some(log)),
-        (About::Refusal, fact @ (Fact::Unreadable(_) | Fact::Malformed(_))) => Err(not_known(fact, AUDIT)),
+        (About::Refusal, fact @ (Fact::Unreadable(_) | Fact::Malformed(_))) => {
+            Err(not_known(fact, audit::PATH))
+        }
         _ => Ok(None),
     };
     let logs = kernel.iter().copied().chain(audit.iter().copied().flatten());
@@ -91,7 +91,7 @@ fn judge(
         };
     }
     let from =
-        if found.iter().all(|seen| seen.place == AUDIT) { "the audit log" } else { "the kernel's log" };
+        if found.iter().all(|seen| seen.place == audit::PATH) { "the audit log" } else { "the kernel's log" };
     Finding {
         severity,
         summary: format!("{from}: {}", signature.title),

@@ -128,7 +128,7 @@ fn refusals_are_auditds_where_it_runs() {
         host.system.audit = audit;
         verdict(&host, "log-selinux-denied")
     };
-    let kept = |lines| Fact::Known(Log { place: AUDIT, whole: true, lines });
+    let kept = |lines| Fact::Known(Log { place: audit::PATH, whole: true, lines });
     assert_eq!(with(Fact::Absent), "pass");
     assert_eq!(with(kept(Vec::new())), "pass");
     assert_eq!(with(Fact::Unreadable(Errno::EACCES)), "could not look at /var/log/audit/audit.log");
