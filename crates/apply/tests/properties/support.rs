@@ -222,7 +222,22 @@ pub(crate) fn writes(kernel: &Kernel, from: usize) -> Vec<usize> {
 /// functions it takes by itself, which waited for it, may be either way unless the plan
 /// is about them.
 pub(crate) fn differences(wanted: &Kernel, plan: &Plan, now: &State) -> Vec<String> {
-    let found = wanted.state().differences(now);
+    differences_that(wanted, plan, now, |_| true)
+}
+
+/// Those of the differences that count.
+pub(crate) fn differences_that(
+    wanted: &Kernel,
+    plan: &Plan,
+    now: &State,
+    counts: impl Fn(&String) -> bool,
+) -> Vec<String> {
+    let compare = |kernel: &Kernel| {
+        let mut found = kernel.state().differences(now);
+        found.retain(&counts);
+        found
+    };
+    let found = compare(wanted);
     let loads = plan.steps.iter().any(|step| matches!(step, Step::LoadModule { .. }));
     if found.is_empty() || !loads {
         return found;
@@ -242,7 +257,7 @@ pub(crate) fn differences(wanted: &Kernel, plan: &Plan, now: &State) -> Vec<Stri
             }
         }
     });
-    loaded.state().differences(now)
+    compare(&loaded)
 }
 
 /// Every how many calls one is taken, where two of them go wrong: all with

@@ -61,6 +61,7 @@ impl HostSpec {
             Part::new("0000:00:1f.3", 0x0c_0500).group(31).on("i801_smbus"),
         ]);
         let mut group = 100;
+        let mut held = Vec::new();
         for (c, card) in self.cards.iter().enumerate() {
             let port = format!("0000:00:{:02x}.0", c + 1);
             let bridge = match card.grouping {
@@ -80,9 +81,14 @@ impl HostSpec {
                 function.build(&kernel, address(c, f), &port, group, minor);
             }
             if card.held {
-                // Where nobody could, nobody does.
-                let _ = kernel.start_vm(4000 + c as u32, group);
+                held.push((4000 + c as u32, group));
             }
+        }
+        // When everything is in its place: what is on a host driver in the group of another
+        // card keeps a machine from starting.
+        for (pid, group) in held {
+            // Where nobody could, nobody does.
+            let _ = kernel.start_vm(pid, group);
         }
         let on_vfio = kernel.with(|m| !m.vfio_groups().is_empty());
         kernel.with(|m| {
