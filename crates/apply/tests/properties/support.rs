@@ -198,17 +198,21 @@ impl Scene {
 
     /// What is different from what is taken for the first state.
     pub(crate) fn not_first_but(&self, first: &Kernel, kernel: &Kernel) -> Vec<String> {
-        let mut now = kernel.state();
-        if matches!(self.change, Change::Release(_)) {
-            // Taken from the host again after it was given back is no loss.
-            now.damage = first.state().damage;
-        }
-        differences(first, &self.plan, &now)
+        differences(first, &self.plan, &self.as_it_counts(first, kernel))
     }
 
     /// What is different from the state after success.
     pub(crate) fn not_last(&self, kernel: &Kernel) -> Vec<String> {
-        differences(&self.last, &self.plan, &kernel.state())
+        differences(&self.last, &self.plan, &self.as_it_counts(&self.last, kernel))
+    }
+
+    /// Taken from the host again after a release gave it back is no loss.
+    fn as_it_counts(&self, wanted: &Kernel, kernel: &Kernel) -> State {
+        let mut now = kernel.state();
+        if self.change.is_release() {
+            now.damage = wanted.state().damage;
+        }
+        now
     }
 }
 
