@@ -12,7 +12,7 @@ use passthru_pci::Address;
 
 use super::{broken_lease, lease_of, stuck_refusal};
 use crate::lending::{self, companions, firmware_mapping, iommu_refusal};
-use crate::uses::{Uses, is_vfio_driver};
+use crate::uses::{Uses, is_vfio_driver, keyboards_together};
 
 /// What somebody wants bound.
 #[derive(Debug, Clone)]
@@ -66,6 +66,14 @@ pub fn plan_bind_with(snapshot: &Snapshot, uses: &Uses, wish: &BindWish<'_>) -> 
         }
         refusals.extend(stuck_refusal(wish.records, device.address));
     }
+    refusals.extend(keyboards_together(snapshot, &devices).into_iter().map(|(device, found)| {
+        Refusal::new(
+            device,
+            Reason::LastKeyboard,
+            found.line(),
+            "leave one of the keyboards out, or plug another one in elsewhere first",
+        )
+    }));
     refusals.retain(|r| !wish.allow.contains(&r.reason) || never_overridden(r.reason));
     refusals.sort_by_key(|r| (r.device, r.reason));
     refusals.dedup();

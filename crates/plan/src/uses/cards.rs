@@ -208,3 +208,24 @@ pub(super) fn open_by(clients: &[&Client]) -> Option<String> {
     let names: Vec<String> = processes.map(|c| process(&c.name, c.pid)).collect();
     (!names.is_empty()).then(|| format!("open by {}", listed(&names)))
 }
+
+/// The keyboards that hang on several functions taken together, where there is no other: each
+/// may go, and not all of them.
+pub(crate) fn keyboards_together(snapshot: &Snapshot, devices: &[&Device]) -> Vec<(Address, Use)> {
+    let taken = |owner: Address| devices.iter().any(|device| device.address == owner);
+    let keyboards: Vec<_> = snapshot.usage.inputs.at_least().iter().filter(|i| i.keyboard).collect();
+    let on: Option<Vec<Address>> =
+        keyboards.iter().map(|keyboard| keyboard.owner.filter(|owner| taken(*owner))).collect();
+    let on = on.unwrap_or_default();
+    // Where all hang on one function, that is one of its own uses.
+    if on.iter().all(|owner| Some(owner) == on.first()) {
+        return Vec::new();
+    }
+    let told = |name: &str| {
+        Use::new(
+            [format!("keyboard \"{name}\", and every other one goes with it")],
+            Some(Reason::LastKeyboard),
+        )
+    };
+    on.into_iter().zip(keyboards).map(|(owner, keyboard)| (owner, told(&keyboard.name))).collect()
+}

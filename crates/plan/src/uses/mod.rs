@@ -16,6 +16,8 @@ mod network;
 
 use std::collections::{BTreeMap, HashMap};
 
+pub(crate) use cards::keyboards_together;
+
 use passthru_model::usage::VfioHolder;
 use passthru_model::{Blind, Device, Fact, Hidden, Reason, Snapshot, Unseen};
 use passthru_pci::Address;

@@ -172,6 +172,31 @@ fn refusals_one_by_one() {
     }
 }
 
+/// Each of two keyboards may go, and both of them at once may not.
+#[test]
+fn the_last_keyboards_together() {
+    const OTHER: &str = "0000:02:00.0";
+    let usb =
+        |at: &str, name: &str| Part::new(at, 0x0c_0330).on("xhci_hcd").gives(Gives::Keyboard(name.into()));
+    let kernel =
+        host([usb(DISK, "A"), usb(OTHER, "B"), Part::new("0000:03:00.0", 0x04_0300).on("snd_hda_intel")]);
+    assert!(bind(&kernel, &[DISK, "0000:03:00.0"], false, &[]).is_ok());
+    assert!(bind(&kernel, &[OTHER], false, &[]).is_ok());
+    let found = refusals(bind(&kernel, &[DISK, OTHER], false, &[]));
+    let told: Vec<_> = found.iter().map(|r| (r.device.to_string(), r.reason, r.evidence.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (DISK.to_owned(), Reason::LastKeyboard, "keyboard \"A\", and every other one goes with it"),
+            (OTHER.to_owned(), Reason::LastKeyboard, "keyboard \"B\", and every other one goes with it"),
+        ]
+    );
+    assert!(bind(&kernel, &[DISK, OTHER], false, &[Reason::LastKeyboard]).is_ok());
+    // A third one stays.
+    let kernel = host([usb(DISK, "A"), usb(OTHER, "B"), usb("0000:03:00.0", "C")]);
+    assert!(bind(&kernel, &[DISK, OTHER], false, &[]).is_ok());
+}
+
 /// Who is not root is told to be; root, who could not look either, is not.
 #[test]
 fn what_could_not_be_seen() {
