@@ -18,6 +18,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use passthru_formats::Errno;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -82,12 +83,13 @@ pub struct Waiting {
 
 /// Starts a launcher and waits until everything is ready.
 ///
-/// Its error output is ours, or `error_output`.
+/// Its error output is ours, or `error_output`. It and the program have the descriptors of
+/// `given`, by the same numbers.
 ///
 /// # Errors
 /// [`StartError::Prepare`] where the rights or limits cannot be had.
-pub fn start(order: &Order, error_output: Option<OwnedFd>) -> Result<Waiting, StartError> {
-    start_with(Path::new("/proc/self/exe"), order, error_output)
+pub fn start(order: &Order, error_output: Option<OwnedFd>, given: &[OwnedFd]) -> Result<Waiting, StartError> {
+    start_with(Path::new("/proc/self/exe"), order, error_output, given)
 }
 
 /// The same with another file as this program: a test is not the program.
@@ -98,6 +100,7 @@ pub fn start_with(
     itself: &Path,
     order: &Order,
     error_output: Option<OwnedFd>,
+    given: &[OwnedFd],
 ) -> Result<Waiting, StartError> {
     let program = order.argv.first().cloned().unwrap_or_default();
     let failed = |what: &str| {
@@ -105,13 +108,16 @@ pub fn start_with(
         move |error: io::Error| StartError::Prepare { what, error }
     };
     let (ours, theirs) = UnixStream::pair().map_err(failed("a socket"))?;
+    // Nothing else is started between the two: this is the only thread that starts anything.
+    inherit(given, true).map_err(failed("passing descriptors on"))?;
     let child = Command::new(itself)
         .arg0("passthru")
         .arg(ARGUMENT)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stderr(error_output.map_or_else(Stdio::inherit, Stdio::from))
-        .spawn()
-        .map_err(failed("starting this program again"))?;
+        .spawn();
+    inherit(given, false).map_err(failed("passing descriptors on"))?;
+    let child = child.map_err(failed("starting this program again"))?;
     let mut waiting = Waiting { child, socket: BufReader::new(ours), program };
     let mut line = serde_json::to_string(order).unwrap_or_default();
     line.push('\n');
@@ -122,6 +128,12 @@ pub fn start_with(
         // A signal of the terminal's, perhaps.
         None => Err(StartError::Ended),
     }
+}
+
+/// Whether programs that are started have these descriptors too.
+fn inherit(given: &[OwnedFd], inherited: bool) -> io::Result<()> {
+    let flags = if inherited { FdFlags::empty() } else { FdFlags::CLOEXEC };
+    given.iter().try_for_each(|descriptor| Ok(fcntl_setfd(descriptor, flags)?))
 }
 
 impl Waiting {

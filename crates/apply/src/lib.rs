@@ -26,6 +26,7 @@
 )]
 
 pub mod books;
+pub mod descriptors;
 pub mod files;
 pub mod guests;
 pub mod helper;

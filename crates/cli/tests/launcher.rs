@@ -9,6 +9,7 @@
 )]
 
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ fn order(argv: &[&str]) -> Order {
 }
 
 fn launch(order: &Order) -> Result<Waiting, StartError> {
-    start_with(Path::new(env!("CARGO_BIN_EXE_passthru")), order, None)
+    start_with(Path::new(env!("CARGO_BIN_EXE_passthru")), order, None, &[])
 }
 
 fn end(running: Running) -> End {
@@ -49,6 +50,24 @@ fn nothing_starts_before_go() {
     assert_eq!(end(waiting.go().unwrap()), End::Code(7));
     // The process that was named before is the program.
     assert_eq!(fs::read_to_string(&mark).unwrap().trim(), id.to_string());
+}
+
+/// What is given is there under its number, for the program and for nobody else who is started.
+#[test]
+fn descriptors_are_given_under_their_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, out) = (directory.path().join("given"), directory.path().join("out"));
+    fs::write(&file, "what is in it").unwrap();
+    let given = [OwnedFd::from(fs::File::open(&file).unwrap())];
+    let number = given[0].as_raw_fd();
+    let reads = script(&format!("cat <&{number} > {}; exec {number}<&-; exit 5", out.display()));
+    let program = Path::new(env!("CARGO_BIN_EXE_passthru"));
+    let waiting = start_with(program, &reads, None, &given).unwrap();
+    assert_eq!(end(waiting.go().unwrap()), End::Code(5));
+    assert_eq!(fs::read_to_string(&out).unwrap(), "what is in it");
+    // Whoever is started after that has it no more.
+    let without = script(&format!("[ -e /proc/self/fd/{number} ] && exit 1; exit 6"));
+    assert_eq!(end(launch(&without).unwrap().go().unwrap()), End::Code(6));
 }
 
 #[test]
@@ -158,7 +177,7 @@ fn emulator(directory: &Path, script: &str) -> String {
 fn listened(order: &Order) -> (Running, Tee) {
     let program = Path::new(env!("CARGO_BIN_EXE_passthru"));
     let (tee, error_output) = Tee::start_with(program).unwrap();
-    let running = start_with(program, order, Some(error_output)).unwrap().go().unwrap();
+    let running = start_with(program, order, Some(error_output), &[]).unwrap().go().unwrap();
     (running, tee)
 }
 

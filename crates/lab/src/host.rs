@@ -433,7 +433,7 @@ fn start_once(
     let config = Config {
         modules_dir: settings.kernel.modules.display().to_string(),
         kernel_config: settings.kernel.config().map(|path| path.display().to_string()),
-        qemu: settings.own_qemu.then(|| settings.qemu.clone()),
+        qemu: settings.inner_qemu.clone(),
         shell,
         ..Config::default()
     };

@@ -7,6 +7,7 @@
 //! | `PASSTHRU_LAB_DIR` | where kernels lie | `target/lab` |
 //! | `PASSTHRU_LAB_KERNEL` | a release such as `6.12`, or a directory | the distribution's |
 //! | `PASSTHRU_LAB_QEMU` | QEMU for L1 and inside L1 | `qemu-system-x86_64` |
+//! | `PASSTHRU_LAB_INNER_QEMU` | another one inside L1, by its whole path | that for L1 |
 //! | `PASSTHRU_LAB_ACCEL` | `tcg`, `kvm` or `auto` | `auto` |
 //! | `PASSTHRU_LAB_JOBS` | how many hosts run scenarios side by side | one for each processor, at most 4 |
 
@@ -37,8 +38,8 @@ pub struct Settings {
     pub init: PathBuf,
     /// QEMU, as given; a bare name is looked up in `PATH`.
     pub qemu: String,
-    /// True when [`Settings::qemu`] was asked for, so that L1 shall use the same.
-    pub own_qemu: bool,
+    /// The QEMU that L1 shall use, where one was asked for.
+    pub inner_qemu: Option<String>,
     /// The kernel L1 boots.
     pub kernel: Kernel,
     /// How to run L1.
@@ -75,7 +76,7 @@ impl Settings {
         Ok(Settings {
             lab_dir,
             init: path("PASSTHRU_LAB_BIN").unwrap_or_else(|| init.to_owned()),
-            own_qemu: named.is_some(),
+            inner_qemu: text("PASSTHRU_LAB_INNER_QEMU").or_else(|| named.clone()),
             qemu: named.unwrap_or_else(|| "qemu-system-x86_64".to_owned()),
             kernel,
             accel,

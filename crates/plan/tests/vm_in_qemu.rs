@@ -118,7 +118,15 @@ fn devices_are_where_we_say() {
     ] {
         let argv: Vec<String> = format!("{QEMU} {line}").split_whitespace().map(str::to_owned).collect();
         let devices: Vec<Address> = devices.split(' ').map(|a| a.parse().unwrap()).collect();
-        let plan = plan_vm(&VmWish { argv: &argv, devices: &devices, separate: &[], plug }).unwrap();
+        let plan = plan_vm(&VmWish {
+            argv: &argv,
+            devices: &devices,
+            separate: &[],
+            plug,
+            iommufd: false,
+            given: &[],
+        })
+        .unwrap();
         let stand_in = |word: &String| match word.strip_prefix("vfio-pci,host=") {
             Some(rest) => format!("pci-testdev{}", &rest[rest.find(',').unwrap()..]),
             None => word.clone(),

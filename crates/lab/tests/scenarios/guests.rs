@@ -49,13 +49,13 @@ pub(crate) fn sudo<'a>(lab: &'a Lab, options: &[&str]) -> Result<Cmd<'a>> {
     Ok(command.env("SUDO_UID", UID).env("SUDO_GID", UID).env("SUDO_USER", NAME))
 }
 
-/// Owner and mode of a device's node.
-fn node(lab: &Lab, device: &str) -> Result<String> {
+/// Owner and mode of the node of a device's group.
+pub(crate) fn node(lab: &Lab, device: &str) -> Result<String> {
     lab.sh(&format!("stat -c '%u:%g %a' /dev/vfio/{}", group(lab, device)?))
 }
 
 /// Nothing is lent any more.
-fn given_back(lab: &Lab, names: &[&str]) -> Result<()> {
+pub(crate) fn given_back(lab: &Lab, names: &[&str]) -> Result<()> {
     for name in names {
         let device = lab.address(name)?.to_string();
         expect_driver(lab, &device, "nvme")?;
@@ -250,8 +250,8 @@ fn hang_up(lab: &Lab) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The process id that a waiting program has said.
-fn said_pid(lab: &Lab, device: &str) -> Result<String> {
+/// The process that a device is lent to, by its id.
+pub(crate) fn said_pid(lab: &Lab, device: &str) -> Result<String> {
     let lease = lab.passthru(["status", "--json"]).ok()?;
     let status = json(&lease)?;
     let leases = status["leases"].as_array().cloned().unwrap_or_default();

@@ -10,6 +10,7 @@
 //! | [`refusing`] | disks in use |
 //! | [`running`] | `run` with a second VM |
 //! | [`guests`] | `run`: as whom, and who is killed when |
+//! | [`iommufd`] | `run` through iommufd, where kernel and QEMU have it |
 //! | [`needs`] | everything else the host needs: stacked storage, network, keyboard, display |
 //! | [`inputs`] | wrong names, no rights |
 //! | [`vfs`] | SR-IOV |
@@ -46,6 +47,7 @@ mod frozen;
 mod guests;
 mod hang;
 mod inputs;
+mod iommufd;
 mod matrix;
 mod needs;
 mod power;
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         needs::ALL,
         running::ALL,
         guests::ALL,
+        iommufd::ALL,
         vfs::ALL,
         hang::ALL,
         confirm::ALL,

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use passthru_pci::Address;
 
+use super::descriptors::Opened;
 use super::machine::Machine;
 use super::options::Opt;
 use super::place::GuestPlace;
@@ -17,6 +18,9 @@ use super::props::{Props, device_and_function, number};
 /// VGA, default network card; on i440FX the PIIX3 in 01 as well.
 const BUILT_IN: u8 = 4;
 
+/// The name of what may stand first in `-object` without one (QEMU `qom/object_interfaces.c`).
+const QOM_TYPE: &str = "qom-type";
+
 /// A VFIO device that is on the line already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
@@ -24,8 +28,19 @@ pub(super) struct Named {
     pub(super) address: Address,
     /// Where the line puts it.
     pub(super) guest: GuestPlace,
-    /// The line wants it through an iommufd object.
-    pub(super) iommufd: bool,
+    /// The id of the iommufd object that the line wants it through.
+    pub(super) iommufd: Option<String>,
+    /// The line gives it as a descriptor.
+    pub(super) given: bool,
+}
+
+/// An iommufd object on the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    /// Its id.
+    pub(super) id: String,
+    /// The line gives it a descriptor.
+    pub(super) given: bool,
 }
 
 /// A bridge on the line, as far as it matters for bus numbers.
@@ -52,6 +67,8 @@ pub(super) struct Line {
     pub(super) ids: BTreeSet<String>,
     /// VFIO devices on the line, named by their host address.
     pub(super) named: Vec<Named>,
+    /// The iommufd objects on the line.
+    pub(super) objects: Vec<Object>,
     /// Bridges on the line.
     pub(super) bridges: Vec<Bridge>,
     /// Whether a file that is not read may hold more (`-readconfig`).
@@ -96,6 +113,7 @@ pub(super) fn read(options: &[Opt<'_>], machine: Option<Machine>) -> Line {
                     line.taken.insert(device);
                 }
             }
+            "object" => line.object(&Props::parse(option.value, QOM_TYPE)),
             "readconfig" => line.more_elsewhere = true,
             _ => {}
         }
@@ -104,7 +122,27 @@ pub(super) fn read(options: &[Opt<'_>], machine: Option<Machine>) -> Line {
     line
 }
 
+/// What an option opens of iommufd's, unless it has a descriptor already.
+pub(super) fn opens(option: &Opt<'_>) -> Option<Opened> {
+    let mut line = Line::default();
+    match option.name {
+        "object" => line.object(&Props::parse(option.value, QOM_TYPE)),
+        "device" => line.device(&Props::parse(option.value, "driver"), false, None),
+        _ => return None,
+    }
+    let object = line.objects.pop().filter(|o| !o.given).map(|o| Opened::Object(o.id));
+    let device = line.named.pop().filter(|n| n.iommufd.is_some() && !n.given);
+    object.or_else(|| device.map(|n| Opened::Device(n.address)))
+}
+
 impl Line {
+    fn object(&mut self, props: &Props) {
+        self.ids.extend(props.get("id").map(str::to_owned));
+        if let (Some("iommufd"), Some(id)) = (props.get(QOM_TYPE), props.get("id")) {
+            self.objects.push(Object { id: id.to_owned(), given: props.get("fd").is_some() });
+        }
+    }
+
     fn device(&mut self, props: &Props, on_root: bool, addr: Option<(u8, u8)>) {
         let driver = props.get("driver").unwrap_or_default();
         if let (true, Some((device, _))) = (on_root, addr) {
@@ -129,7 +167,8 @@ impl Line {
                 }
                 _ => GuestPlace::Line { bus: props.get("bus").map(str::to_owned), addr },
             };
-            self.named.push(Named { address, guest, iommufd: props.get("iommufd").is_some() });
+            let iommufd = props.get("iommufd").map(str::to_owned);
+            self.named.push(Named { address, guest, iommufd, given: props.get("fd").is_some() });
         }
     }
 }

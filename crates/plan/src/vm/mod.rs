@@ -8,12 +8,14 @@
 //! | `machine` | the machine type and its root bus |
 //! | `line` | which places and names the line uses, which devices it names already |
 //! | `place` | where the lent devices go, and what the guest calls them |
+//! | `descriptors` | what of iommufd a line opens, and handing it over as descriptors |
 //! | `memory` | `-m`, and the limit for locked memory |
 //!
 //! Pure: from words to words. It starts nothing and asks no QEMU; that QEMU accepts
 //! the result, and shows the devices where [`GuestPlace`] says, is tested in
 //! `tests/vm_in_qemu.rs`. Terminal, limits and giving back are `apply`'s.
 
+mod descriptors;
 mod line;
 mod machine;
 mod memory;
@@ -28,6 +30,7 @@ use passthru_pci::Address;
 
 use crate::shell;
 
+pub use descriptors::Opened;
 pub use memory::parse_size;
 pub use options::{FLAGS as QEMU_FLAGS, WITH_VALUE as QEMU_OPTIONS_WITH_VALUE};
 pub use place::GuestPlace;
@@ -59,6 +62,11 @@ pub struct VmWish<'a> {
     pub separate: &'a [Address],
     /// Where to plug.
     pub plug: Plug,
+    /// What is added to the line opens its devices through iommufd instead of by their groups.
+    pub iommufd: bool,
+    /// The descriptors the program is given, each with its number: of what
+    /// [`VmPlan::opened`] said without them.
+    pub given: &'a [(Opened, i32)],
 }
 
 /// One lent device in the guest.
@@ -93,9 +101,13 @@ pub struct VmPlan {
     /// all the RAM the guest can come to have (`maxmem`), for every device once if
     /// the guest has an IOMMU, and 1 GiB. Unknown where [`Self::guest_memory`] is.
     pub locked_memory: Option<u64>,
-    /// The lent devices that the line opens through iommufd: by nodes of their own instead of
-    /// their groups'.
-    pub iommufd: Vec<Address>,
+    /// What of iommufd the program opens, or is given as descriptors where
+    /// [`VmWish::given`] has them: the devices among it need nothing of their groups.
+    pub opened: Vec<Opened>,
+    /// Lent devices that the user's line has as descriptors of its own.
+    pub given_by_line: Vec<Address>,
+    /// The program opens `/dev/iommu` in any case: the object is not on the line.
+    pub opens_iommufd: bool,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -191,27 +203,35 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
         true => machine::machine(&arch, &options).ok(),
         false => Some(machine::machine(&arch, &options)?),
     };
-    let line = line::read(&options, machine);
-    let (added, mut places) = place::place(
+    let mut line = line::read(&options, machine);
+    let (object, mut added) = descriptors::object(wish.iommufd && !missing.is_empty(), &line);
+    let (devices, mut places) = place::place(
         &missing,
         wish.separate,
         machine.unwrap_or(machine::Machine::Unknown),
         wish.plug,
         &line,
+        object.as_deref(),
     )?;
+    added.extend(devices);
     places.extend(line.named.iter().filter(|n| wish.devices.contains(&n.address)).map(|n| Place {
         address: n.address,
         already_named: true,
         guest: n.guest.clone(),
     }));
-    let iommufd = line.named.iter().filter(|n| n.iommufd && wish.devices.contains(&n.address));
-    let iommufd = iommufd.map(|n| n.address).collect();
+    let notes = qemu_notes(wish, &options, &line);
+    let more = line::read(&options::scan(&added)?, None);
+    line.named.extend(more.named);
+    line.objects.extend(more.objects);
     places.sort_by_key(|place| place.address);
     places.dedup_by_key(|place| place.address);
 
+    let given = line.named.iter().filter(|n| n.given && wish.devices.contains(&n.address));
     let memory = memory::guest_memory(&options);
-    let notes = qemu_notes(wish, &options, &line);
-    let mut argv = replace(wish.argv, &added);
+    let added = descriptors::numbered(&added, wish.given)?;
+    let mut words = wish.argv[..=at].to_vec();
+    words.extend(descriptors::numbered(&wish.argv[at + 1..], wish.given)?);
+    let mut argv = replace(&words, &added);
     if !has_placeholder(wish.argv) {
         argv.extend(added.iter().cloned());
     }
@@ -223,13 +243,19 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
         kind: Kind::Qemu { arch, at },
         guest_memory: memory.map(|(size, _)| size),
         locked_memory: memory.map(|(_, most)| memory::locked_limit(most, wish.devices.len(), &options)),
-        iommufd,
+        opened: descriptors::opened(&line, wish.devices),
+        given_by_line: given.map(|n| n.address).collect(),
+        opens_iommufd: descriptors::opens_itself(&line, wish.devices),
         notes,
     })
 }
 
 fn plan_other(wish: &VmWish<'_>, kind: Kind) -> Result<VmPlan, VmError> {
-    let (added, places) = place::place_blindly(wish.devices, wish.separate)?;
+    let (object, mut added) = descriptors::object(wish.iommufd, &line::Line::default());
+    let (devices, places) = place::place_blindly(wish.devices, wish.separate, object.as_deref())?;
+    added.extend(devices);
+    let line = line::read(&options::scan(&added)?, None);
+    let added = descriptors::numbered(&added, wish.given)?;
     let mut notes = Vec::new();
     if let (Kind::Other { program }, false) = (&kind, has_placeholder(wish.argv)) {
         notes.push(format!(
@@ -245,7 +271,9 @@ fn plan_other(wish: &VmWish<'_>, kind: Kind) -> Result<VmPlan, VmError> {
         kind,
         guest_memory: None,
         locked_memory: None,
-        iommufd: Vec::new(),
+        opened: descriptors::opened(&line, wish.devices),
+        given_by_line: Vec::new(),
+        opens_iommufd: false,
         notes,
     })
 }
@@ -257,6 +285,14 @@ fn qemu_notes(wish: &VmWish<'_>, options: &[options::Opt<'_>], line: &line::Line
         notes.push(format!(
             "the line names {address}, which is not lent here; add -d {address} if it should be",
             address = named.address
+        ));
+    }
+    let by_group =
+        |n: &&line::Named| wish.iommufd && n.iommufd.is_none() && wish.devices.contains(&n.address);
+    for named in line.named.iter().filter(by_group) {
+        notes.push(format!(
+            "the line itself opens {} by its group; iommufd=ID there changes that",
+            named.address
         ));
     }
     for option in options {

@@ -18,6 +18,8 @@ pub(super) struct Opt<'a> {
     pub(super) name: &'a str,
     /// Its argument; empty for options that take none.
     pub(super) value: &'a str,
+    /// Which word the argument is, or the option itself where it takes none.
+    pub(super) at: usize,
 }
 
 /// Options without an argument: `qemu-options.hx` of QEMU 7.2 to 11, and those that
@@ -192,6 +194,7 @@ pub(super) fn scan(words: &[String]) -> Result<Vec<Opt<'_>>, VmError> {
     let mut all = Vec::new();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
+        let at = words.len() - rest.len() - 1;
         let Some(name) = word.strip_prefix('-') else { continue };
         let name = name.strip_prefix('-').unwrap_or(name);
         let takes_value = if FLAGS.contains(&name) {
@@ -201,11 +204,14 @@ pub(super) fn scan(words: &[String]) -> Result<Vec<Opt<'_>>, VmError> {
         } else {
             rest.as_slice().first().is_some_and(|next| !next.starts_with('-'))
         };
-        let value = match takes_value {
-            true => rest.next().ok_or_else(|| VmError::MissingArgument { option: word.clone() })?,
-            false => "",
+        let (value, at) = match takes_value {
+            true => {
+                let value = rest.next().ok_or_else(|| VmError::MissingArgument { option: word.clone() })?;
+                (value.as_str(), at + 1)
+            }
+            false => ("", at),
         };
-        all.push(Opt { name, value });
+        all.push(Opt { name, value, at });
     }
     Ok(all)
 }

@@ -88,7 +88,8 @@ pub(super) type Placed = (Vec<String>, Vec<Place>);
 /// Devices that go into one slot of the guest, with their function numbers there.
 type Group = Vec<(Address, u8)>;
 
-/// Puts devices into a machine.
+/// Puts devices into a machine, each opened through the iommufd object of this id where there
+/// is one.
 ///
 /// # Errors
 ///
@@ -99,13 +100,14 @@ pub(super) fn place(
     machine: Machine,
     plug: Plug,
     line: &Line,
+    iommufd: Option<&str>,
 ) -> Result<Placed, VmError> {
     let groups = group(devices, separate);
     match (machine, plug) {
-        (Machine::Unknown, _) => Ok(anywhere(devices)),
-        (Machine::Express, Plug::Port) => behind_ports(&groups, line),
+        (Machine::Unknown, _) => Ok(anywhere(devices, iommufd)),
+        (Machine::Express, Plug::Port) => behind_ports(&groups, line, iommufd),
         (Machine::Express, Plug::Root) | (Machine::Conventional, _) => {
-            on_root(&groups, machine.root_bus(), line)
+            on_root(&groups, machine.root_bus(), line, iommufd)
         }
     }
 }
@@ -113,8 +115,12 @@ pub(super) fn place(
 /// Puts devices on the first PCI bus of a machine that is not known, for programs
 /// that are not QEMU: without `bus=`, QEMU takes the first one with room, which is
 /// the root bus on every machine.
-pub(super) fn place_blindly(devices: &[Address], separate: &[Address]) -> Result<Placed, VmError> {
-    on_root(&group(devices, separate), None, &Line::default())
+pub(super) fn place_blindly(
+    devices: &[Address],
+    separate: &[Address],
+    iommufd: Option<&str>,
+) -> Result<Placed, VmError> {
+    on_root(&group(devices, separate), None, &Line::default(), iommufd)
 }
 
 /// Functions of one host slot stay together, except those that must not (virtual
@@ -138,7 +144,7 @@ fn group(devices: &[Address], separate: &[Address]) -> Vec<Group> {
     slots.into_values().map(with_functions).collect()
 }
 
-fn behind_ports(groups: &[Group], line: &Line) -> Result<Placed, VmError> {
+fn behind_ports(groups: &[Group], line: &Line, iommufd: Option<&str>) -> Result<Placed, VmError> {
     // One slot per port as long as there are slots: such a port can be unplugged and
     // reset alone. Then as many functions per slot as it takes.
     let mut slots = free_slots(line);
@@ -170,7 +176,8 @@ fn behind_ports(groups: &[Group], line: &Line) -> Result<Placed, VmError> {
         let likely_bus = likely_bus(line, &at, (slot, function));
         for (device, device_function) in group {
             words.push("-device".to_owned());
-            words.push(vfio(*device, Some(&name), Some(&addr(0, *device_function, group.len() > 1))));
+            let addr = addr(0, *device_function, group.len() > 1);
+            words.push(vfio(*device, iommufd, Some(&name), Some(&addr)));
             places.push(Place {
                 address: *device,
                 already_named: false,
@@ -186,7 +193,12 @@ fn behind_ports(groups: &[Group], line: &Line) -> Result<Placed, VmError> {
     Ok((words, places))
 }
 
-fn on_root(groups: &[Group], bus: Option<&'static str>, line: &Line) -> Result<Placed, VmError> {
+fn on_root(
+    groups: &[Group],
+    bus: Option<&'static str>,
+    line: &Line,
+    iommufd: Option<&str>,
+) -> Result<Placed, VmError> {
     let mut slots = free_slots(line);
     if slots.len() < groups.len() {
         return Err(VmError::NoRoom {
@@ -201,7 +213,7 @@ fn on_root(groups: &[Group], bus: Option<&'static str>, line: &Line) -> Result<P
     for (slot, group) in slots.into_iter().zip(groups) {
         for (device, function) in group {
             words.push("-device".to_owned());
-            words.push(vfio(*device, bus, Some(&addr(slot, *function, group.len() > 1))));
+            words.push(vfio(*device, iommufd, bus, Some(&addr(slot, *function, group.len() > 1))));
             places.push(Place {
                 address: *device,
                 already_named: false,
@@ -212,8 +224,8 @@ fn on_root(groups: &[Group], bus: Option<&'static str>, line: &Line) -> Result<P
     Ok((words, places))
 }
 
-fn anywhere(devices: &[Address]) -> Placed {
-    let words = devices.iter().flat_map(|d| ["-device".to_owned(), vfio(*d, None, None)]).collect();
+fn anywhere(devices: &[Address], iommufd: Option<&str>) -> Placed {
+    let words = devices.iter().flat_map(|d| ["-device".to_owned(), vfio(*d, iommufd, None, None)]).collect();
     let place = |&address| Place { address, already_named: false, guest: GuestPlace::Unknown };
     (words, devices.iter().map(place).collect())
 }
@@ -251,7 +263,7 @@ fn addr(device: u8, function: u8, multifunction: bool) -> String {
 }
 
 /// The argument of `-device` for one function.
-fn vfio(device: Address, bus: Option<&str>, addr: Option<&str>) -> String {
+fn vfio(device: Address, iommufd: Option<&str>, bus: Option<&str>, addr: Option<&str>) -> String {
     // QEMU's `host=` holds four digits of domain (`hw/core/qdev-properties-system.c`,
     // `set_pci_host_devaddr`); devices behind VMD have more.
     let mut text = if device.domain() > 0xffff {
@@ -260,6 +272,9 @@ fn vfio(device: Address, bus: Option<&str>, addr: Option<&str>) -> String {
         format!("vfio-pci,host={device}")
     };
     text += &format!(",id=passthru-{}", device.to_string().replace([':', '.'], "-"));
+    if let Some(object) = iommufd {
+        text += &format!(",iommufd={object}");
+    }
     if let Some(bus) = bus {
         text += &format!(",bus={bus}");
     }

@@ -54,6 +54,17 @@ impl Props {
     }
 }
 
+/// The argument with one property more, in its own spelling. It must not have it yet.
+pub(super) fn with(text: &str, name: &str, value: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(mut object)) => {
+            object.insert(name.to_owned(), value.into());
+            Value::Object(object).to_string()
+        }
+        _ => format!("{},{name}={value}", text.trim_end_matches(',')),
+    }
+}
+
 /// Splits at single commas; two commas stand for one in the text.
 fn split(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
@@ -114,6 +125,18 @@ mod tests {
             ("{}", "driver", None),
         ] {
             assert_eq!(Props::parse(text, "driver").get(name), wanted, "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn one_property_more() {
+        for (text, wanted) in [
+            ("iommufd,id=a", "iommufd,id=a,fd=7"),
+            ("iommufd,id=a,", "iommufd,id=a,fd=7"),
+            (r#"{"qom-type":"iommufd"}"#, r#"{"fd":"7","qom-type":"iommufd"}"#),
+            (r#" {"id":"b","addr":129} "#, r#"{"addr":129,"fd":"7","id":"b"}"#),
+        ] {
+            assert_eq!(with(text, "fd", "7"), wanted, "{text}");
         }
     }
 

@@ -21,7 +21,7 @@ fn addresses(list: &str) -> Vec<Address> {
 
 fn plan_with(line: &str, devices: &str, separate: &str, plug: Plug) -> Result<VmPlan, VmError> {
     let (argv, devices, separate) = (words(line), addresses(devices), addresses(separate));
-    plan_vm(&VmWish { argv: &argv, devices: &devices, separate: &separate, plug })
+    plan_vm(&VmWish { argv: &argv, devices: &devices, separate: &separate, plug, iommufd: false, given: &[] })
 }
 
 fn plan(line: &str, devices: &str) -> VmPlan {
@@ -302,16 +302,102 @@ fn notes() {
     assert!(plan("qemu-system-x86_64 -S -snapshot -preconfig", "01:00.0").notes.is_empty());
 }
 
+/// What is opened, as text; and the line with the numbers 11, 12 and so on for it.
+fn through_iommufd(line: &str, devices: &str, iommufd: bool) -> (Vec<String>, VmPlan) {
+    let argv = words(line);
+    let devices: Vec<Address> = devices.split_whitespace().map(|d| d.parse().unwrap()).collect();
+    let wish =
+        VmWish { argv: &argv, devices: &devices, separate: &[], plug: Plug::Port, iommufd, given: &[] };
+    let opened = plan_vm(&wish).unwrap().opened;
+    let told = opened.iter().map(|what| match what {
+        Opened::Object(id) => id.clone(),
+        Opened::Device(device) => device.to_string(),
+    });
+    let told = told.collect();
+    let given: Vec<_> = opened.into_iter().zip(11..).collect();
+    (told, plan_vm(&VmWish { given: &given, ..wish }).unwrap())
+}
+
 #[test]
-fn devices_that_the_line_opens_through_iommufd() {
-    let opened = |line: &str, devices: &str| {
-        let iommufd = plan(line, devices).iommufd;
-        iommufd.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+fn what_the_line_opens_through_iommufd_is_given_by_number() {
     let line = "qemu-system-x86_64 -M q35 -object iommufd,id=f0 -device vfio-pci,host=01:00.0,iommufd=f0 \
          -device vfio-pci,host=02:00.0";
-    assert_eq!(opened(line, "01:00.0 02:00.0 03:00.0"), ["0000:01:00.0"]);
-    assert_eq!(opened(line, "02:00.0"), [""; 0]);
-    let json = r#"qemu-system-x86_64 -M q35 -device {"driver":"vfio-pci","host":"01:00.0","iommufd":"f0"}"#;
-    assert_eq!(opened(json, "01:00.0"), ["0000:01:00.0"]);
+    let (opened, plan) = through_iommufd(line, "01:00.0 02:00.0", false);
+    assert_eq!(opened, ["f0", "0000:01:00.0"]);
+    assert_eq!(
+        plan.argv.join(" "),
+        "qemu-system-x86_64 -M q35 -object iommufd,id=f0,fd=11 -device vfio-pci,host=01:00.0,iommufd=f0,fd=12 \
+         -device vfio-pci,host=02:00.0"
+    );
+    // Who is not lent is not opened; and an object nobody lent uses neither.
+    let (opened, plan) = through_iommufd(line, "02:00.0", false);
+    assert_eq!(opened, [""; 0]);
+    assert_eq!(plan.argv, words(line));
+    // JSON; behind a wrapper; with words of the same look that are arguments of others.
+    let line = r#"taskset -c 1 qemu-system-x86_64 -M q35 -append -object -name -device -object {"qom-type":"iommufd","id":"x"} -device {"driver":"vfio-pci","host":"01:00.0","iommufd":"x"}"#;
+    let (opened, plan) = through_iommufd(line, "01:00.0", false);
+    assert_eq!(opened, ["x", "0000:01:00.0"]);
+    assert_eq!(
+        plan.argv[10..].join(" "),
+        r#"-object {"fd":"11","id":"x","qom-type":"iommufd"} -device {"driver":"vfio-pci","fd":"12","host":"01:00.0","iommufd":"x"}"#
+    );
+    assert!(!plan.opens_iommufd);
+}
+
+#[test]
+fn descriptors_that_the_line_has_itself_stay() {
+    let line = "qemu-system-x86_64 -M q35 -object iommufd,id=f0,fd=3 -device vfio-pci,host=01:00.0,iommufd=f0,fd=4 \
+         -device vfio-pci,host=02:00.0,iommufd=f0";
+    let (opened, plan) = through_iommufd(line, "01:00.0 02:00.0", false);
+    assert_eq!(opened, ["0000:02:00.0"]);
+    assert_eq!(plan.argv.join(" "), format!("{line},fd=11"));
+    assert_eq!(plan.given_by_line, ["0000:01:00.0".parse().unwrap()]);
+    assert!(!plan.opens_iommufd);
+    // The object is in a file: QEMU opens its node itself.
+    let line = "qemu-system-x86_64 -M q35 -readconfig a.cfg -device vfio-pci,host=01:00.0,iommufd=f0";
+    let (opened, plan) = through_iommufd(line, "01:00.0", false);
+    assert_eq!(opened, ["0000:01:00.0"]);
+    assert!(plan.opens_iommufd);
+}
+
+#[test]
+fn what_is_added_may_go_through_iommufd() {
+    let (opened, plan) = through_iommufd("qemu-system-x86_64 -M q35", "01:00.0 02:00.0", true);
+    assert_eq!(opened, ["passthru-iommufd", "0000:01:00.0", "0000:02:00.0"]);
+    let added = plan.added.join(" ");
+    assert!(
+        added.starts_with("-object iommufd,id=passthru-iommufd,fd=11 -device pcie-root-port,"),
+        "{added}"
+    );
+    assert!(
+        added.contains("vfio-pci,host=0000:01:00.0,id=passthru-0000-01-00-0,iommufd=passthru-iommufd,bus=")
+    );
+    assert!(added.contains(",addr=0x0,fd=12") && added.ends_with(",fd=13"), "{added}");
+    assert_eq!(plan.argv[3..], plan.added);
+    // The line's own object is used, and its id is nobody else's.
+    let line = "qemu-system-x86_64 -M q35 -object iommufd,id=f0";
+    let (opened, plan) = through_iommufd(line, "01:00.0", true);
+    assert_eq!(opened, ["f0", "0000:01:00.0"]);
+    assert!(
+        plan.argv.join(" ").contains("-object iommufd,id=f0,fd=11 -device pcie-root-port"),
+        "{:?}",
+        plan.argv
+    );
+    let line = "qemu-system-x86_64 -M q35 -object rng-random,id=passthru-iommufd";
+    assert_eq!(through_iommufd(line, "01:00.0", true).0, ["passthru-iommufd-1", "0000:01:00.0"]);
+    // Nothing is added where the line names them all.
+    let line = "qemu-system-x86_64 -M q35 -device vfio-pci,host=01:00.0";
+    let (opened, plan) = through_iommufd(line, "01:00.0", true);
+    assert_eq!(opened, [""; 0]);
+    assert_eq!(plan.argv, words(line));
+    assert!(plan.notes[0].contains("0000:01:00.0 by its group"), "{:?}", plan.notes);
+    // A script finds them in its environment.
+    let (opened, plan) = through_iommufd("./vm.sh", "01:00.0", true);
+    assert_eq!(opened, ["passthru-iommufd", "0000:01:00.0"]);
+    let environment = plan.qemu_args_env.unwrap();
+    assert!(
+        environment.starts_with("-object iommufd,id=passthru-iommufd,fd=11 -device vfio-pci,"),
+        "{environment}"
+    );
+    assert!(environment.ends_with(",fd=12"), "{environment}");
 }

@@ -4,7 +4,7 @@ use passthru_model::User;
 use passthru_model::plan::Plan;
 use passthru_pci::Address;
 use passthru_plan::shell;
-use passthru_plan::vm::{Kind, VmPlan};
+use passthru_plan::vm::{Kind, Opened, VmPlan};
 use serde::Serialize;
 
 use crate::commands::print_json;
@@ -19,6 +19,8 @@ struct RunView<'a> {
     argv: &'a [String],
     guest: Vec<PlaceView>,
     environment: Option<&'a str>,
+    /// What is opened for the user and passed as descriptors, whose numbers are not known yet.
+    descriptors: Vec<DescriptorView<'a>>,
     locked_memory: Option<u64>,
     user: Option<UserView<'a>>,
 }
@@ -28,6 +30,15 @@ struct PlaceView {
     device: Address,
     place: String,
     already_named: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum DescriptorView<'a> {
+    /// `/dev/iommu`, for the object with this id.
+    Iommufd(&'a str),
+    /// The node of a device below /dev/vfio/devices.
+    Device(Address),
 }
 
 #[derive(Serialize)]
@@ -47,6 +58,7 @@ pub(super) fn show(
     locked_memory: Option<u64>,
     user: Option<(&User, &[String])>,
 ) -> Outcome {
+    let opened: &[Opened] = if user.is_some() { &machine.opened } else { &[] };
     if context.global.json {
         let guest = machine
             .places
@@ -62,6 +74,13 @@ pub(super) fn show(
             argv: &machine.argv,
             guest,
             environment: machine.qemu_args_env.as_deref(),
+            descriptors: opened
+                .iter()
+                .map(|what| match what {
+                    Opened::Object(id) => DescriptorView::Iommufd(id),
+                    Opened::Device(device) => DescriptorView::Device(*device),
+                })
+                .collect(),
             locked_memory,
             user: user.map(|(user, nodes)| UserView {
                 uid: user.uid,
@@ -79,6 +98,17 @@ pub(super) fn show(
         render::write(out, plan)?;
         if let Some((user, nodes)) = user {
             render::write_grant(out, user, nodes)?;
+        }
+        for what in opened {
+            match what {
+                Opened::Object(id) => {
+                    writeln!(out, "open /dev/iommu, and pass it as a descriptor (fd= of object {id})")?;
+                }
+                Opened::Device(device) => writeln!(
+                    out,
+                    "open the node of {device} below /dev/vfio/devices, and pass it as a descriptor (its fd=)"
+                )?,
+            }
         }
         let whom = user.map_or_else(String::new, |(user, _)| format!(", as user {user}"));
         if let (Kind::Other { .. }, Some(args)) = (&machine.kind, &machine.qemu_args_env) {

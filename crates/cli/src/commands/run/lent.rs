@@ -1,7 +1,10 @@
 //! The devices of one run: whose they are meanwhile, who may use them, and giving them back.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use passthru_apply::descriptors::open_node;
 use passthru_apply::transaction::{self, ChangeError, MakePlan, Order};
 use passthru_apply::{books, guests, perform};
 use passthru_host::source::Source;
@@ -9,6 +12,7 @@ use passthru_model::device::attribute_of;
 use passthru_model::{Holder, LeaseRecord, Records, Snapshot, User, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::{ReleaseWish, group_node, may_use, plan_release, plan_ungrant};
+use passthru_plan::vm::{Opened, VmPlan};
 
 use crate::args::Run;
 use crate::commands::bind::{Change, books_failure};
@@ -29,76 +33,132 @@ pub(super) struct Lent<'a> {
     pub(super) us: Holder,
     /// Those this run took, and has to give back; companions included.
     pub(super) taken: Vec<Address>,
-    /// Those of them that the line opens through iommufd.
-    pub(super) iommufd: &'a [Address],
-    /// The node each is opened by.
+    /// What is started.
+    pub(super) machine: &'a VmPlan,
+    /// The nodes of the groups of those that are opened by them.
     pub(super) nodes: Vec<(Address, String)>,
+    /// Those that are opened through iommufd: by nodes of their own.
+    pub(super) own_nodes: Vec<(Address, OwnNode)>,
+}
+
+/// A device's own node.
+pub(super) struct OwnNode {
+    node: String,
+    /// The file with its number.
+    number: String,
 }
 
 /// The node that iommufd needs beside those of the devices (`drivers/iommu/iommufd/main.c`).
 const IOMMUFD: &str = "/dev/iommu";
 
-/// The nodes of these devices' groups.
-pub(super) fn group_nodes(snapshot: &Snapshot, devices: &[Address]) -> Vec<(Address, String)> {
-    devices.iter().filter_map(|device| Some((*device, group_node(snapshot, *device)?))).collect()
+/// Where its number is (a misc device).
+const IOMMUFD_NUMBER: &str = "/sys/class/misc/iommu/dev";
+
+/// The nodes of the groups of those devices that are opened by them.
+pub(super) fn group_nodes(
+    snapshot: &Snapshot,
+    devices: &[Address],
+    machine: &VmPlan,
+) -> Vec<(Address, String)> {
+    let otherwise = |device: &Address| {
+        machine.opened.contains(&Opened::Device(*device)) || machine.given_by_line.contains(device)
+    };
+    let by_group = devices.iter().filter(|device| !otherwise(device));
+    by_group.filter_map(|device| Some((*device, group_node(snapshot, *device)?))).collect()
 }
 
-/// The node of a device that is opened through iommufd (`drivers/vfio/device_cdev.c`).
-fn device_node(source: &dyn Source, device: Address) -> Result<String, Failure> {
+/// The node of a device that is opened through iommufd (`drivers/vfio/device_cdev.c`). The
+/// directory in sysfs is there without CONFIG_VFIO_DEVICE_CDEV too, and the number is not.
+fn own_node(source: &dyn Source, device: Address) -> Option<OwnNode> {
     let directory = attribute_of(device, "vfio-dev");
-    let found = source.list(&directory).unwrap_or_default().into_iter().next();
-    let node = found.map(|name| format!("/dev/vfio/devices/{name}"));
-    node.filter(|node| source.stat(node).is_ok()).ok_or_else(|| {
-        Failure::new(
-            Code::NotStarted,
-            format!("the line uses iommufd for {device}, and this kernel has no node for that below /dev/vfio/devices"),
-        )
-        .hint("leave `iommufd=` out, or use a kernel with CONFIG_VFIO_DEVICE_CDEV")
-    })
+    let name = source.list(&directory).ok()?.into_iter().next()?;
+    let node = format!("/dev/vfio/devices/{name}");
+    source.stat(&node).ok()?;
+    Some(OwnNode { node, number: format!("{directory}/{name}/dev") })
+}
+
+/// What cannot be opened for the machine, and why.
+fn cannot_open(node: &str, error: &io::Error) -> Failure {
+    Failure::new(Code::NotStarted, format!("cannot open {node} for the virtual machine: {error}"))
+        .hint("`passthru check` says what this kernel has; without iommufd, VFIO's groups are used")
 }
 
 impl Lent<'_> {
     /// Waits for the groups' nodes; then those of the devices themselves are known.
     pub(super) fn wait_for_nodes(&mut self, source: &dyn Source) -> Result<(), Failure> {
         for (device, node) in &self.nodes {
-            if self.iommufd.contains(device) {
-                continue;
-            }
             let start = Instant::now();
             while let Err(error) = source.stat(node) {
                 if start.elapsed() > NODE_PATIENCE {
-                    return Err(Failure::new(
+                    let failure = Failure::new(
                         Code::NotStarted,
                         format!("{device} is bound, but its group's node {node} did not appear: {error}"),
-                    )
-                    .hint("is /dev a devtmpfs here, or is this a container?"));
+                    );
+                    return Err(match own_node(source, *device) {
+                        Some(_) => failure.hint(
+                            "this kernel has nodes of single devices (CONFIG_VFIO_GROUP may be off): try --iommufd",
+                        ),
+                        None => failure.hint("is /dev a devtmpfs here, or is this a container?"),
+                    });
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        for (device, node) in self.nodes.iter_mut().filter(|(device, _)| self.iommufd.contains(device)) {
-            *node = device_node(source, *device)?;
+        for what in &self.machine.opened {
+            let Opened::Device(device) = what else { continue };
+            let node = own_node(source, *device).ok_or_else(|| {
+                Failure::new(
+                    Code::NotStarted,
+                    format!(
+                        "{device} is to be opened through iommufd, and this kernel has no node for that below /dev/vfio/devices"
+                    ),
+                )
+                .hint("leave iommufd out, or use a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV")
+            })?;
+            self.own_nodes.push((*device, node));
         }
         Ok(())
     }
 
+    /// Opens what iommufd needs, for somebody who has no right to.
+    pub(super) fn open(&self, source: &dyn Source) -> Result<Vec<(Opened, OwnedFd)>, Failure> {
+        let open = |what: &Opened| {
+            let (node, number) = match what {
+                Opened::Object(_) => (IOMMUFD, IOMMUFD_NUMBER),
+                Opened::Device(device) => {
+                    let (_, own) = self.own_nodes.iter().find(|(d, _)| d == device)?;
+                    (own.node.as_str(), own.number.as_str())
+                }
+            };
+            let opened = open_node(source, node, number).map_err(|error| cannot_open(node, &error));
+            Some(opened.map(|descriptor| (what.clone(), descriptor)))
+        };
+        self.machine.opened.iter().filter_map(open).collect()
+    }
+
     /// Lets a user use the nodes until this run is over.
     pub(super) fn grant(&self, user: &User) -> Result<(), Failure> {
+        if self.nodes.is_empty() {
+            return Ok(());
+        }
         let waiting = &self.options.binding.waiting;
         grant::grant(self.context, "run", waiting, &self.nodes, user, Some(&self.us)).map(|_| ())
     }
 
     /// Looks again whether the user can use the nodes: a rule of udev's may have been late.
     pub(super) fn check_nodes(&self, source: &dyn Source, user: &User) -> Result<(), Failure> {
-        if !self.iommufd.is_empty()
+        if self.machine.opens_iommufd
             && !perform::access(source, IOMMUFD).is_ok_and(|access| may_use(&access, user))
         {
             // It is everybody's: its owner is not ours to change.
             return Err(Failure::new(
                 Code::NotStarted,
-                format!("the line uses iommufd, and user {user} cannot use {IOMMUFD}"),
+                format!(
+                    "a device on the line uses an iommufd object that is not on it, and user {user} cannot use {IOMMUFD}"
+                ),
             )
-            .hint("a udev rule can allow it; without `iommufd=` on the line VFIO's groups are used")
+            .hint("with `-object iommufd,id=...` on the line itself, QEMU gets it as a descriptor")
+            .hint("a udev rule can allow it; without `iommufd=` VFIO's groups are used")
             .hint("--user root starts the virtual machine as root"));
         }
         let records = books::records_and_nodes(source).map_err(|error| books_failure(&error))?;

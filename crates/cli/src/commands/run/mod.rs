@@ -16,7 +16,7 @@ mod lent;
 mod reason;
 mod user;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use passthru_model::plan::Plan;
 use passthru_model::{Records, Snapshot, Step, User, Wants};
 use passthru_pci::Address;
 use passthru_plan::planner::plan_bind;
-use passthru_plan::vm::{Plug, VmPlan, VmWish, plan_vm};
+use passthru_plan::vm::{Opened, Plug, VmPlan, VmWish, plan_vm};
 
 use self::lent::Lent;
 use self::reason::Ear;
@@ -51,9 +51,10 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     let names = parse_names(&options.devices)?;
     let first = context.snapshot(&*source, &Wants { usage: needs_usage(&names), ..Wants::default() })?;
     let devices = select(&first, &names, Many::option(options.binding.all_matching))?;
-    let machine = machine(&first, &devices, options)?;
+    let with = |given: &[(Opened, i32)]| machine(&first, &devices, options, given);
+    let machine = with(&[])?;
     let user = user::runner(&*source, options)?;
-    let locked = user::locked_memory(context, options, &machine, user.as_ref())?;
+    let locked = user::locked_memory(context, &*source, options, &machine, user.as_ref())?;
     let allow = parse_reasons(&options.binding.allow)?;
     let now = now();
     // A copy of another host has other processes; nothing is bound there.
@@ -63,7 +64,7 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     };
     let change =
         Change { dry_run: options.dry_run, ..Change::new("run", &devices, &options.binding.waiting) };
-    let nodes = lent::group_nodes(&first, &devices);
+    let nodes = lent::group_nodes(&first, &devices, &machine);
     if options.dry_run {
         let plan = change.plan(context, &*source, &make)?;
         let mut names: Vec<String> = nodes.iter().map(|(_, node)| node.clone()).collect();
@@ -87,11 +88,11 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     }
     tell_companions(context, &applied.plan, &devices);
     let taken = opened(&applied.plan);
-    let mut lent = Lent { context, options, us, taken, iommufd: &machine.iommufd, nodes };
+    let mut lent = Lent { context, options, us, taken, machine: &machine, nodes, own_nodes: Vec::new() };
     let (ear, error_output) = Ear::listen(&machine);
     let started = lent
         .wait_for_nodes(&*source)
-        .and_then(|()| start(&lent, &machine, user.as_ref(), locked, error_output, &mut watch));
+        .and_then(|()| start(&lent, &with, user.as_ref(), locked, error_output, &mut watch));
     let ended = started.map(|(running, vm)| {
         let patience = Duration::from_secs(options.stop_timeout.into());
         let ended = running.wait(&mut watch, patience, &mut || {
@@ -138,9 +139,12 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
 
 /// Starts the machine: rights, limits and nodes first, then the leases name it, then it may
 /// go.
+///
+/// A user has no right to what iommufd opens: it is opened here, and the line `with` the numbers
+/// of the descriptors names them.
 fn start(
     lent: &Lent<'_>,
-    machine: &VmPlan,
+    with: &dyn Fn(&[(Opened, i32)]) -> Result<VmPlan, Failure>,
     user: Option<&User>,
     locked: Option<u64>,
     error_output: Option<OwnedFd>,
@@ -148,10 +152,15 @@ fn start(
 ) -> Result<(Running, Holder), Failure> {
     let context = lent.context;
     let live = context.live()?;
+    let mut given = Vec::new();
     if let Some(user) = user {
         lent.grant(user)?;
+        given = lent.open(&*live)?;
         context.note(&format!("the virtual machine runs as user {user}; --user root leaves it root"));
     }
+    let (given, descriptors): (Vec<_>, Vec<_>) =
+        given.into_iter().map(|(what, descriptor)| ((what, descriptor.as_raw_fd()), descriptor)).unzip();
+    let machine = with(&given)?;
     for place in &machine.places {
         let named = if place.already_named { " (the line names it itself)" } else { "" };
         context.note(&format!("{}: the guest sees it {}{named}", place.address, place.guest));
@@ -166,7 +175,9 @@ fn start(
         locked_memory: locked,
         rights: user.map(user::rights),
     };
-    let waiting = launcher::start(&order, error_output).map_err(|error| not_started(&error))?;
+    let waiting = launcher::start(&order, error_output, &descriptors).map_err(|error| not_started(&error))?;
+    // Whoever has them open holds the devices: from here on the launcher, and then the machine.
+    drop(descriptors);
     let program = machine.argv.first().cloned().unwrap_or_default();
     let mut ready = || -> Result<Holder, Failure> {
         let vm =
@@ -201,7 +212,12 @@ fn start(
 }
 
 /// What will be started.
-fn machine(snapshot: &Snapshot, devices: &[Address], options: &Run) -> Result<VmPlan, Failure> {
+fn machine(
+    snapshot: &Snapshot,
+    devices: &[Address],
+    options: &Run,
+    given: &[(Opened, i32)],
+) -> Result<VmPlan, Failure> {
     // Functions of one card keep together in the guest; virtual functions are cards of
     // their own, whatever their numbers.
     let separate: Vec<Address> = devices
@@ -213,7 +229,8 @@ fn machine(snapshot: &Snapshot, devices: &[Address], options: &Run) -> Result<Vm
         PlugAt::Port => Plug::Port,
         PlugAt::Root => Plug::Root,
     };
-    let wish = VmWish { argv: &options.command, devices, separate: &separate, plug };
+    let iommufd = options.iommufd;
+    let wish = VmWish { argv: &options.command, devices, separate: &separate, plug, iommufd, given };
     plan_vm(&wish).map_err(|error| Failure::new(Code::Usage, error.to_string()))
 }
 

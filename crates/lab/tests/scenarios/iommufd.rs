@@ -1,0 +1,163 @@
+//! `run` through iommufd. Debian's kernels are built without it: the scenarios that need it
+//! say so there, and run where `PASSTHRU_LAB_KERNEL` names a kernel that has it (Ubuntu's
+//! linux-image-generic) and `PASSTHRU_LAB_INNER_QEMU` a QEMU of 9.0 or later.
+
+use anyhow::{Result, ensure};
+use passthru_lab::host::Lab;
+use passthru_lab::scenario::{Outcome, Scenario};
+
+use crate::guests::{given_back, node, said_pid, sudo};
+use crate::support::{expect_booted, json, l2, says, scenario, settled};
+
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("iommufd/where the kernel has none", none),
+    scenario("iommufd/boots from the lent disk without root", boots),
+    scenario("iommufd/what a machine without rights has open", open),
+    scenario("iommufd/a script finds its descriptors", script),
+    scenario("iommufd/the user's other machines count", counted),
+];
+
+/// What is missing here; `None` where there is all.
+fn missing(lab: &Lab) -> Result<Option<String>> {
+    let kernel = "modprobe -q vfio-pci && modprobe -q iommufd && [ -c /dev/iommu ]";
+    if lab.sh(&format!("{kernel} && echo yes || true"))?.trim() != "yes" {
+        return Ok(Some("the kernel has no iommufd".into()));
+    }
+    let qemu = "qemu-system-x86_64 -M none -object help | grep -qw iommufd && echo yes || true";
+    if lab.sh(qemu)?.trim() != "yes" {
+        return Ok(Some("QEMU has no iommufd (9.0 brought it)".into()));
+    }
+    Ok(None)
+}
+
+fn none(lab: &Lab) -> Result<Outcome> {
+    if lab.sh("modprobe -q iommufd && echo yes || true")?.trim() == "yes" {
+        return Ok(Outcome::Skipped("the kernel has iommufd".into()));
+    }
+    let device = lab.address("nvme1")?.to_string();
+    let before = lab.state()?;
+    let named = format!("vfio-pci,host={device},iommufd=f");
+    let own = ["-object", "iommufd,id=f", "-device", &named];
+    for (option, own) in [(&["--iommufd"][..], &[][..]), (&[], &own)] {
+        let options = [option, &["-d", &device, "--", "qemu-system-x86_64", "-m", "64"]].concat();
+        let output = sudo(lab, &options)?.args(own.iter().copied()).run()?.expect_code(125)?;
+        says(&output, &format!("{device} is to be opened through iommufd, and this kernel has no node"))?;
+        says(&output, &format!("{device}: given back, on nvme"))?;
+        settled(lab, &before)?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The device moves data in the guest's memory, which iommufd mapped for a process without
+/// rights: the guest boots from it.
+fn boots(lab: &Lab) -> Result<Outcome> {
+    if let Some(why) = missing(lab)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let device = lab.address("nvme1")?.to_string();
+    let options = ["--iommufd", "-d", &device, "--", "qemu-system-x86_64"];
+    let output = expect_booted(sudo(lab, &options)?.args(l2()).run()?)?;
+    says(&output, "runs as user labguest")?;
+    given_back(lab, &["nvme1"])?;
+    // The line's own words, and as root, who opens the nodes itself.
+    let named = format!("vfio-pci,host={device},iommufd=f0");
+    let own = ["-object", r#"{"qom-type":"iommufd","id":"f0"}"#, "-device", &named];
+    for options in [&["-d", &device][..], &["-d", &device, "--user", "root"]] {
+        let options = [options, &["--", "qemu-system-x86_64"]].concat();
+        expect_booted(sudo(lab, &options)?.args(l2()).args(own).run()?)?;
+        given_back(lab, &["nvme1"])?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn open(lab: &Lab) -> Result<Outcome> {
+    if let Some(why) = missing(lab)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let device = lab.address("nvme1")?.to_string();
+    let before = lab.state()?;
+    let options = ["--iommufd", "-d", &device, "--", "qemu-system-x86_64", "-S", "-name", "lab-fds"];
+    let job = sudo(lab, &options)?.args(l2()).start()?;
+    // The machine has mapped its memory when it holds the device's node.
+    let holds = "/sys/bus/pci/devices/$0/vfio-dev/*/dev";
+    lab.command([
+        "sh",
+        "-c",
+        &format!(
+            "until pid=$(pgrep -f 'qemu-system-x86_64.*lab-fds.*fd=' -u 4242) && [ -e {holds} ] && \
+             grep -q 'VmPin:.*[1-9]' /proc/$pid/status; do sleep 0.2; done"
+        ),
+        &device,
+    ])
+    .ok()?;
+    let pid = said_pid(lab, &device)?;
+    let opened =
+        lab.sh(&format!("ls -l /proc/{pid}/fd | sed -n 's/.* -> //p' | grep -E 'iommu|vfio' | sort"))?;
+    let own = lab.sh(&format!("ls /sys/bus/pci/devices/{device}/vfio-dev"))?;
+    ensure!(opened == format!("/dev/iommu\n/dev/vfio/devices/{}", own), "it has open: {opened}");
+    let who = lab.sh(&format!("grep -E '^(Uid|CapEff|NoNewPrivs)' /proc/{pid}/status"))?;
+    ensure!(
+        who.starts_with("Uid:\t4242\t4242\t4242\t4242\nCapEff:\t0000000000000000\nNoNewPrivs:\t1"),
+        "{who}"
+    );
+    // Nothing was changed about any node: there is nothing to put back.
+    for path in ["/dev/iommu".to_owned(), format!("/dev/vfio/devices/{}", own.trim())] {
+        let owner = lab.sh(&format!("stat -c '%u:%g' {path}"))?;
+        ensure!(owner.trim() == "0:0", "{path} is of {owner}");
+    }
+    ensure!(node(lab, &device)?.starts_with("0:0 "), "{}", node(lab, &device)?);
+    // Nobody else has the device: passthru itself has let go of what it opened.
+    let status = lab.passthru(["status", "--json"]).ok()?;
+    let held = json(&status)?["leases"][0]["held"].to_string();
+    ensure!(held.contains(&pid) && !held.contains("passthru"), "{held}");
+    let refused = lab.passthru(["release", &device]).run()?.expect_code(3)?;
+    says(&refused, &format!("/dev/vfio/devices/{} → held by qemu-system-x86 (process {pid})", own.trim()))?;
+    job.signal(15, false)?;
+    job.wait()?;
+    given_back(lab, &["nvme1"])?;
+    settled(lab, &before)?;
+    Ok(Outcome::Passed)
+}
+
+fn script(lab: &Lab) -> Result<Outcome> {
+    if let Some(why) = missing(lab)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let device = lab.address("nvme1")?.to_string();
+    let script = r#"id -u; for n in $(echo "$PASSTHRU_QEMU_ARGS" | grep -o 'fd=[0-9]*'); do
+        readlink /proc/self/fd/${n#fd=}; done; echo "$PASSTHRU_QEMU_ARGS""#;
+    let options = ["--iommufd", "-d", &device, "--memlock", "2G", "--", "sh", "-c", script];
+    let output = sudo(lab, &options)?.run()?.ok()?;
+    let out = output.out();
+    let mut lines = out.lines();
+    ensure!(lines.next() == Some("4242"), "{output}");
+    ensure!(lines.next() == Some("/dev/iommu"), "{output}");
+    ensure!(lines.next().is_some_and(|line| line.starts_with("/dev/vfio/devices/vfio")), "{output}");
+    says(&output, "-object iommufd,id=passthru-iommufd,fd=")?;
+    given_back(lab, &["nvme1"])?;
+    Ok(Outcome::Passed)
+}
+
+/// What iommufd pins is counted for the user, not for the process: the second machine's limit
+/// holds both.
+fn counted(lab: &Lab) -> Result<Outcome> {
+    if let Some(why) = missing(lab)? {
+        return Ok(Outcome::Skipped(why));
+    }
+    let devices = [lab.address("nvme1")?.to_string(), lab.address("nvme2")?.to_string()];
+    let options = ["--iommufd", "-d", &devices[0], "--", "qemu-system-x86_64", "-S"];
+    let first = sudo(lab, &options)?.args(l2()).start()?;
+    lab.sh("until grep -lsx 'VmPin:.*[1-9][0-9]* kB' $(grep -lsE '^Uid:.4242' /proc/[0-9]*/status); do sleep 0.2; done")?;
+    let pinned = lab.sh(&format!("sed -n 's/^VmPin: *//p' /proc/{}/status", said_pid(lab, &devices[0])?))?;
+    let pinned: u64 = pinned.trim().trim_end_matches(" kB").trim().parse()?;
+    ensure!(pinned >= 128 << 10, "{pinned} KiB are pinned for 128 MiB");
+    let options =
+        ["--iommufd", "-d", &devices[1], "--dry-run", "--json", "--", "qemu-system-x86_64", "-m", "128"];
+    let dry = json(&sudo(lab, &options)?.run()?.ok()?)?;
+    let wanted = (128 << 20) + (1 << 30) + pinned * 1024;
+    ensure!(dry["locked_memory"].as_u64() == Some(wanted), "{dry}, not {wanted}");
+    first.signal(15, false)?;
+    first.wait()?;
+    given_back(lab, &["nvme1"])?;
+    Ok(Outcome::Passed)
+}
