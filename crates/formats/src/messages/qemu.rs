@@ -195,7 +195,21 @@ pub(super) const TEXTS: &[Text] = &[
         "[iommufd={iommufd#}] error attach {device} ({fd#}) to id={id#}: {error*}",
         "hw/vfio/iommufd.c, iommufd_cdev_attach_ioas_hwpt",
     ),
+    of(
+        "container-invalid",
+        // Opened for it and given as a descriptor, it has no address.
+        "[iommufd={iommufd#}] error attach VFIO_FD{number#} ({fd#}) to id={id#}: {error*}",
+        "hw/vfio/iommufd.c, iommufd_cdev_attach_ioas_hwpt",
+    ),
     of("container-invalid", "Failed to allocate hwpt: {error*}", "backends/iommufd.c"),
+    of(
+        "qemu-no-iommufd",
+        "Parameter 'qom-type' does not accept value 'iommufd'",
+        "qapi/qapi-visit-core.c, input_type_enum, before 9.0",
+    ),
+    of("qemu-no-iommufd", "invalid object type: iommufd", "qom/object_interfaces.c, old versions"),
+    of("qemu-no-iommufd", "Property 'vfio-pci.iommufd' not found", "qom/object.c, before 9.0"),
+    of("qemu-no-iommufd", "Property '.iommufd' not found", "qom/object.c, old versions"),
     of(
         "cdev-missing",
         "couldn't open directory {path*}/vfio-dev: No such file or directory",

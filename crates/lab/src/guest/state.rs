@@ -20,7 +20,13 @@ pub fn read() -> State {
             state.insert(format!("pci {name} sriov_numvfs"), vfs);
         }
     }
-    for name in names("/sys/block") {
+    // Which controller a path belongs to changes from boot to boot: how many there are does not.
+    let (paths, disks): (Vec<_>, Vec<_>) =
+        names("/sys/block").into_iter().partition(|name| is_nvme_path(name));
+    if !paths.is_empty() {
+        state.insert("NVMe paths".to_owned(), paths.len().to_string());
+    }
+    for name in disks {
         state.insert(format!("block {name}"), "present".to_owned());
     }
     for name in names("/sys/class/net") {
@@ -35,6 +41,12 @@ pub fn read() -> State {
     leases(Path::new("/run/passthru"), &mut state);
     processes(&mut state);
     state
+}
+
+/// Whether it is a path of a disk with several (`nvme1c2n1`), which nobody can open
+/// (`drivers/nvme/host/multipath.c`, `nvme_mpath_set_disk_name`).
+fn is_nvme_path(name: &str) -> bool {
+    name.strip_prefix("nvme").is_some_and(|rest| rest.contains('c'))
 }
 
 fn names(directory: &str) -> Vec<String> {

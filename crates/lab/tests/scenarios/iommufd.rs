@@ -94,7 +94,7 @@ fn open(lab: &Lab) -> Result<Outcome> {
     let opened =
         lab.sh(&format!("ls -l /proc/{pid}/fd | sed -n 's/.* -> //p' | grep -E 'iommu|vfio' | sort"))?;
     let own = lab.sh(&format!("ls /sys/bus/pci/devices/{device}/vfio-dev"))?;
-    ensure!(opened == format!("/dev/iommu\n/dev/vfio/devices/{}", own), "it has open: {opened}");
+    ensure!(opened == format!("/dev/iommu\n/dev/vfio/devices/{own}"), "it has open: {opened}");
     let who = lab.sh(&format!("grep -E '^(Uid|CapEff|NoNewPrivs)' /proc/{pid}/status"))?;
     ensure!(
         who.starts_with("Uid:\t4242\t4242\t4242\t4242\nCapEff:\t0000000000000000\nNoNewPrivs:\t1"),
@@ -111,7 +111,7 @@ fn open(lab: &Lab) -> Result<Outcome> {
     let held = json(&status)?["leases"][0]["held"].to_string();
     ensure!(held.contains(&pid) && !held.contains("passthru"), "{held}");
     let refused = lab.passthru(["release", &device]).run()?.expect_code(3)?;
-    says(&refused, &format!("/dev/vfio/devices/{} → held by qemu-system-x86 (process {pid})", own.trim()))?;
+    says(&refused, &format!("/dev/vfio/devices/{} → held by qemu-system-x86 \"lab-fds\" (process {pid})", own.trim()))?;
     job.signal(15, false)?;
     job.wait()?;
     given_back(lab, &["nvme1"])?;

@@ -56,6 +56,13 @@ pub(super) const SIGNATURES: &[Signature] = &[
         "The module iommufd is not loaded, or the kernel was built without it (CONFIG_IOMMUFD).",
     ),
     of(
+        "qemu-no-iommufd",
+        "qemu-vfio",
+        &["qemu"],
+        "this QEMU has no iommufd",
+        "QEMU 9.0 brought it. Without iommufd (`--iommufd`, `iommufd=` on the line) the device is opened by its group.",
+    ),
+    of(
         "no-iommu-model",
         "vfio-modules",
         &[],

@@ -347,6 +347,24 @@ pub(super) const QUOTED: &[Quoted] = &[
         Some("0000:06:00.0"),
     ),
     (12, "Could not open '/dev/iommu': No such file or directory", "iommufd-missing", None),
+    (
+        12,
+        "qemu-system-x86_64: -object iommufd,id=iommufd0: Parameter 'qom-type' does not accept value 'iommufd'",
+        "qemu-no-iommufd",
+        None,
+    ),
+    (
+        12,
+        "qemu-system-x86_64: -device vfio-pci,host=0000:01:00.0,iommufd=iommufd0: Property 'vfio-pci.iommufd' not found",
+        "qemu-no-iommufd",
+        Some("0000:01:00.0"),
+    ),
+    (
+        12,
+        "vfio VFIO_FD15: [iommufd=11] error attach VFIO_FD15 (15) to id=3: Invalid argument",
+        "container-invalid",
+        None,
+    ),
     (20, "modprobe: FATAL: Module nvidia_drm is in use.", "module-in-use", None),
     (21, "efifb: cannot reserve video memory at 0xc0000000", "framebuffer-memory-taken", None),
     (
