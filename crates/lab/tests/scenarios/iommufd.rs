@@ -111,7 +111,10 @@ fn open(lab: &Lab) -> Result<Outcome> {
     let held = json(&status)?["leases"][0]["held"].to_string();
     ensure!(held.contains(&pid) && !held.contains("passthru"), "{held}");
     let refused = lab.passthru(["release", &device]).run()?.expect_code(3)?;
-    says(&refused, &format!("/dev/vfio/devices/{} → held by qemu-system-x86 \"lab-fds\" (process {pid})", own.trim()))?;
+    says(
+        &refused,
+        &format!("/dev/vfio/devices/{} → held by qemu-system-x86 \"lab-fds\" (process {pid})", own.trim()),
+    )?;
     job.signal(15, false)?;
     job.wait()?;
     given_back(lab, &["nvme1"])?;

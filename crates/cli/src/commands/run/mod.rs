@@ -40,6 +40,9 @@ use crate::context::{Context, Many, needs_usage, parse_names, parse_reasons, sel
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::words;
 
+/// Makes what is started, with the numbers of the descriptors it is given.
+type MakeMachine<'a> = &'a dyn Fn(&[(Opened, i32)]) -> Result<VmPlan, Failure>;
+
 /// What the leases call this process.
 const PROGRAM: &str = "passthru run";
 
@@ -144,7 +147,7 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
 /// of the descriptors names them.
 fn start(
     lent: &Lent<'_>,
-    with: &dyn Fn(&[(Opened, i32)]) -> Result<VmPlan, Failure>,
+    with: MakeMachine<'_>,
     user: Option<&User>,
     locked: Option<u64>,
     error_output: Option<OwnedFd>,
