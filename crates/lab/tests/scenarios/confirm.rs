@@ -14,6 +14,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("confirm/the one who would undo it is killed", watcher_killed),
     scenario("confirm/confirmed, it stays", confirmed),
     scenario("confirm/meanwhile nothing else is changed", meanwhile),
+    scenario("confirm/under systemd, the session's end does not take it along", under_systemd),
 ];
 
 /// For `--confirm-within`, in seconds: long enough for a few commands here and now, however slow
@@ -93,6 +94,63 @@ fn confirmed(lab: &Lab) -> Result<Outcome> {
     lab.wait_until(&format!("! pgrep -f '{WATCHER}'")).context("it still watches")?;
     lab.passthru(["release", &device]).ok()?;
     expect_driver(lab, &device, "e1000e")?;
+    Ok(Outcome::Passed)
+}
+
+/// A systemd of its own, which is process 1 where it is: it has its own `/run`, and no units but
+/// an empty target.
+const SYSTEMD: &str = r#"
+exec unshare --pid --mount --cgroup --fork --kill-child --mount-proc sh -c '
+mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
+mount -t tmpfs tmpfs /run; mkdir /run/units
+for unit in lab sysinit basic shutdown; do
+    printf "[Unit]\nDefaultDependencies=no\n" > /run/units/$unit.target
+done
+export container=lab SYSTEMD_UNIT_PATH=/run/units
+exec /lib/systemd/systemd --system --unit=lab.target --show-status=no --log-target=null'
+"#;
+
+/// Where systemd runs the machine, what waits is a unit of its own: a session whose processes are
+/// all killed (`KillUserProcesses=`) has none of it.
+fn under_systemd(lab: &Lab) -> Result<Outcome> {
+    if lab.sh("[ -x /lib/systemd/systemd ] && which systemd-run >/dev/null && echo yes || true")?.trim()
+        != "yes"
+    {
+        return Ok(Outcome::Skipped("systemd is not installed here".into()));
+    }
+    let device = lab.address("nic1")?.to_string();
+    let log = log_from_here(lab)?;
+    let systemd = lab.script(SYSTEMD).start()?;
+    lab.wait_until("pgrep -f '[/]lib/systemd/systemd --system'")?;
+    let pid = lab.sh("pgrep -o -f '^/lib/systemd/systemd --system'")?.trim().to_owned();
+    let inside =
+        |script: &str| lab.command(["nsenter", "-t", &pid, "-m", "-p", "-C", "sh", "-c", script]).run();
+    lab.wait_until(&format!("nsenter -t {pid} -m -p -C systemctl is-active -q lab.target"))?;
+    let within = enough(lab)?;
+    // A session whose processes are all killed when the change is made.
+    let session = format!(
+        "systemd-run --quiet --collect --unit=session -p KillMode=control-group \
+         sh -c 'passthru bind {device} --confirm-within {within}s'"
+    );
+    inside(&session)?.ok()?;
+    lab.wait_until(&format!("! nsenter -t {pid} -m -p -C systemctl is-active -q session.service"))?;
+    expect_driver(lab, &device, "vfio-pci")?;
+    let watcher = inside("cat /proc/$(pgrep -f '[r]ecover --when-due')/cgroup")?.ok()?;
+    says(&watcher, "/system.slice/run-")?;
+    lab.wait_until(&on(&device, "e1000e"))?;
+    lab.wait_until(&format!("{log} | grep -q 'passthru: .*not confirmed'"))?;
+    // Nothing is left of it, not even a failed unit.
+    lab.wait_until(&format!(
+        "! nsenter -t {pid} -m -p -C systemctl list-units --all --no-legend --plain | grep -E 'run-|session'"
+    ))?;
+    // And confirmed, it stays.
+    let keep = format!("passthru bind {device} --confirm-within 1h && passthru confirm");
+    says(&inside(&keep)?.ok()?, "stays as it is")?;
+    lab.wait_until(&format!("! pgrep -f '{WATCHER}'")).context("it still watches")?;
+    inside(&format!("passthru release {device}"))?.ok()?;
+    expect_driver(lab, &device, "e1000e")?;
+    lab.sh(&format!("kill -9 {pid}"))?;
+    systemd.wait()?;
     Ok(Outcome::Passed)
 }
 
