@@ -133,6 +133,12 @@ fn twice_is_once() {
         cases.set(cases.get() + 1);
         let again = Wish { devices: scene.plan.devices.clone(), with_group: false };
         let plan = again.plan(&scene.last);
+        // One on no driver may join a group that a machine holds; bound there, it is the machine's.
+        let group = |device| scene.last.with(|m| m.functions[device].group.filter(|group| m.is_held(*group)));
+        if scene.plan.devices.iter().any(|device| group(device).is_some()) {
+            prop_assert!(matches!(plan, Err(ChangeError::NoPlan(_))), "{plan:?}");
+            return Ok(());
+        }
         prop_assert!(plan.as_ref().is_ok_and(|plan| plan.steps.is_empty()), "{plan:?}");
         let kernel = scene.last.copy();
         prop_assert!(release(&kernel, &scene.plan.devices).is_ok());
