@@ -2,6 +2,7 @@
 #
 #   PASSTHRU_LAB_KERNEL=6.12   another kernel in the lab (see crates/lab/src/settings.rs)
 #   PASSTHRU_LAB_QEMU=/path    another QEMU
+#   PASSTHRU_LAB_INNER_QEMU=/path  another one for the virtual machines inside the lab's host
 #   PASSTHRU_LAB_ACCEL=tcg     never try KVM
 #   PASSTHRU_LAB_PROOF=1       all of the scenarios that are otherwise a slice (make proof sets it)
 #   YES=1                      agree to installing packages beforehand

@@ -121,13 +121,20 @@ pub fn start_with(
     let mut waiting = Waiting { child, socket: BufReader::new(ours), program };
     let mut line = serde_json::to_string(order).unwrap_or_default();
     line.push('\n');
-    waiting.send(&line).map_err(failed("telling the launcher what to start"))?;
-    match waiting.answer().map_err(failed("the launcher's answer"))? {
-        Some(Answer { what: None, .. }) => Ok(waiting),
-        Some(Answer { what: Some(what), errno }) => Err(failed(&what)(io::Error::from_raw_os_error(errno))),
+    let answer = match waiting.send(&line) {
+        Ok(()) => waiting.answer().map_err(failed("the launcher's answer")),
+        Err(error) => Err(failed("telling the launcher what to start")(error)),
+    };
+    let error = match answer {
+        Ok(Some(Answer { what: None, .. })) => return Ok(waiting),
+        Ok(Some(Answer { what: Some(what), errno })) => failed(&what)(io::Error::from_raw_os_error(errno)),
         // A signal of the terminal's, perhaps.
-        None => Err(StartError::Ended),
-    }
+        Ok(None) => StartError::Ended,
+        Err(error) => error,
+    };
+    // As long as it is there it has what it was given open.
+    waiting.give_up();
+    Err(error)
 }
 
 /// Whether programs that are started have these descriptors too.

@@ -261,8 +261,8 @@ pub struct Run {
     /// Where the devices are plugged: behind a root `port` of their own, or on the `root` bus
     #[arg(long, value_enum, default_value_t = PlugAt::Port, value_name = "WHERE")]
     pub plug: PlugAt,
-    /// Open the devices through iommufd instead of by their groups (QEMU 9.0, a kernel with
-    /// CONFIG_VFIO_DEVICE_CDEV)
+    /// Open the devices that are added to the line through iommufd instead of by their groups
+    /// (QEMU 9.0, a kernel with CONFIG_VFIO_DEVICE_CDEV)
     #[arg(long)]
     pub iommufd: bool,
     /// Limit of locked memory for the virtual machine (such as 9G), where it cannot be read

@@ -60,7 +60,7 @@ fn descriptors_are_given_under_their_numbers() {
     fs::write(&file, "what is in it").unwrap();
     let given = [OwnedFd::from(fs::File::open(&file).unwrap())];
     let number = given[0].as_raw_fd();
-    let reads = script(&format!("cat <&{number} > {}; exec {number}<&-; exit 5", out.display()));
+    let reads = script(&format!("cat /proc/self/fd/{number} > {}; exit 5", out.display()));
     let program = Path::new(env!("CARGO_BIN_EXE_passthru"));
     let waiting = start_with(program, &reads, None, &given).unwrap();
     assert_eq!(end(waiting.go().unwrap()), End::Code(5));

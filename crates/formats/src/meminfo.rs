@@ -22,12 +22,6 @@ pub fn effective_capabilities(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(after(text, "CapEff")?.trim(), 16).ok()
 }
 
-/// The real user id in `/proc/PID/status` (`Uid`).
-#[must_use]
-pub fn real_user(text: &[u8]) -> Option<u32> {
-    after(text, "Uid")?.split_ascii_whitespace().next()?.parse().ok()
-}
-
 fn after(text: &[u8], key: &str) -> Option<String> {
     lines(text).find_map(|(_, line)| {
         let rest = line.strip_prefix(key.as_bytes())?.strip_prefix(b":")?;
@@ -63,8 +57,6 @@ mod tests {
         }
         assert_eq!(effective_capabilities(b"Name:\tx\nCapEff:\t000001ffffffffff\n"), Some(0x1ff_ffff_ffff));
         assert_eq!(effective_capabilities(b"CapEff:\tx\n"), None);
-        assert_eq!(real_user(b"Name:\tx\nUid:\t1000\t0\t0\t0\n"), Some(1000));
-        assert_eq!(real_user(b"Uid:\n"), None);
     }
 
     #[test]

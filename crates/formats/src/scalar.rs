@@ -60,7 +60,7 @@ pub fn chosen(text: &str) -> Option<&str> {
     Some(text.split_once('[')?.1.split_once(']')?.0)
 }
 
-/// Block device number, `259:3`: major and minor.
+/// A device number, `259:3`: major and minor.
 #[must_use]
 pub fn device_number(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.trim_ascii().split_once(':')?;

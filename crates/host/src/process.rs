@@ -2,7 +2,6 @@
 //! boot.
 
 use passthru_formats::errno::Errno;
-use passthru_formats::meminfo;
 use passthru_formats::process::{self, ProcessStat};
 
 use crate::source::{Source, read_text};
@@ -28,23 +27,6 @@ fn stat(source: &dyn Source, pid: u32) -> Result<ProcessStat, Errno> {
 /// `ENOENT` or `ESRCH` where there is no such process.
 pub fn name(source: &dyn Source, pid: u32) -> Result<String, Errno> {
     read_text(source, &format!("/proc/{pid}/comm"))
-}
-
-/// How much memory the processes of a user have pinned, in bytes (`VmPin`, proc_pid_status(5)):
-/// what iommufd counts for the user as a whole, against the limit of whichever process pins
-/// more (`drivers/iommu/iommufd/pages.c`, `incr_user_locked_vm`). Processes that cannot be
-/// looked at are left out.
-#[must_use]
-pub fn pinned_by_user(source: &dyn Source, uid: u32) -> u64 {
-    let processes = source.list("/proc").unwrap_or_default();
-    let processes = processes.iter().filter(|name| name.bytes().all(|c| c.is_ascii_digit()));
-    let pinned = |pid: &String| {
-        let mut text = Vec::new();
-        source.read(&format!("/proc/{pid}/status"), &mut text).ok()?;
-        let is_theirs = meminfo::real_user(&text) == Some(uid);
-        is_theirs.then(|| meminfo::value(&text, "VmPin"))?
-    };
-    processes.filter_map(pinned).sum()
 }
 
 /// Whether the process that had this id and this start time is still there. One that has

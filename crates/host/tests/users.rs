@@ -4,7 +4,6 @@
 
 use std::fs;
 
-use passthru_host::process;
 use passthru_host::source::{Directory, Source};
 use passthru_host::users::{Wanted, find};
 
@@ -59,26 +58,4 @@ fn who_is_nobody_here() {
     assert_eq!(find(&empty, &id(7, Some(8))).unwrap().gid, 8);
     assert!(find(&empty, &Wanted::Name("root".into())).is_err());
     assert!(empty.read("/etc/passwd", &mut Vec::new()).is_err());
-}
-
-/// What iommufd counts for a user: all of their processes, and nobody else's.
-#[test]
-fn pinned_memory_of_a_user() {
-    let root = tempfile::tempdir().unwrap();
-    for (pid, status) in [
-        ("1", "Name:\tinit\nUid:\t0\t0\t0\t0\nVmPin:\t      64 kB\n"),
-        ("20", "Name:\tqemu\nUid:\t1000\t1000\t1000\t1000\nVmPeak:\t9 kB\nVmPin:\t  131072 kB\n"),
-        ("21", "Name:\tqemu\nUid:\t1000\t0\t0\t0\nVmPin:\t      16 kB\n"),
-        // A kernel thread has no memory of its own.
-        ("22", "Name:\tkthreadd\nUid:\t1000\t1000\t1000\t1000\n"),
-        ("sys", "Uid:\t1000\t1000\t1000\t1000\nVmPin:\t1 kB\n"),
-    ] {
-        let directory = root.path().join("proc").join(pid);
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join("status"), status).unwrap();
-    }
-    std::fs::create_dir(root.path().join("proc/23")).unwrap();
-    let source = Directory::at(root.path().to_str().unwrap()).unwrap();
-    assert_eq!(process::pinned_by_user(&source, 1000), (131_072 + 16) * 1024);
-    assert_eq!(process::pinned_by_user(&source, 7), 0);
 }

@@ -41,7 +41,7 @@ pub enum Reason {
     NetworkNamespace,
     /// It shows the console.
     Display,
-    /// The only keyboard hangs on it.
+    /// The only keyboard hangs on it, or all there are on what is taken together.
     LastKeyboard,
     /// A process, mostly a virtual machine, holds it.
     Held,

@@ -71,6 +71,11 @@ pub(super) const TEXTS: &[Text] = &[
         "{device}: PCI peer-to-peer transactions on BARs are not supported.",
         "hw/vfio/listener.c, 10.0 and later",
     ),
+    of(
+        "peer-map",
+        ": PCI peer-to-peer transactions on BARs are not supported.",
+        "hw/vfio/listener.c, 10.0 and later, of a device that was given as a descriptor",
+    ),
     of("peer-map", "IOMMU_IOAS_MAP failed: Bad address", "backends/iommufd.c"),
     of("peer-map", "failed to vfio_dma_map. pci p2p may not work", "hw/vfio/common.c, before 10.0"),
     of(
@@ -197,8 +202,8 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     of(
         "container-invalid",
-        // Opened for it and given as a descriptor, it has no address.
-        "[iommufd={iommufd#}] error attach VFIO_FD{number#} ({fd#}) to id={id#}: {error*}",
+        // Given as a descriptor it has no address: it is called by its id, or VFIO_FD and a number.
+        "[iommufd={iommufd#}] error attach {*} ({fd#}) to id={id#}: {error*}",
         "hw/vfio/iommufd.c, iommufd_cdev_attach_ioas_hwpt",
     ),
     of("container-invalid", "Failed to allocate hwpt: {error*}", "backends/iommufd.c"),

@@ -121,7 +121,7 @@ fn under_systemd(lab: &Lab) -> Result<Outcome> {
     let device = lab.address("nic1")?.to_string();
     let log = log_from_here(lab)?;
     let systemd = lab.script(SYSTEMD).start()?;
-    lab.wait_until("pgrep -f '[/]lib/systemd/systemd --system'")?;
+    lab.wait_until("pgrep -f '^/lib/systemd/systemd --system'")?;
     let pid = lab.sh("pgrep -o -f '^/lib/systemd/systemd --system'")?.trim().to_owned();
     let inside =
         |script: &str| lab.command(["nsenter", "-t", &pid, "-m", "-p", "-C", "sh", "-c", script]).run();

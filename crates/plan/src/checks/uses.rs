@@ -10,7 +10,7 @@ use passthru_model::{
 use passthru_pci::Address;
 
 use super::{Ask, Check, Host, Subject, groups};
-use crate::planner::{BindWish, plan_bind_with};
+use crate::planner::{BindWish, keyboard_refusals, plan_bind_with};
 
 /// What the planner says about one device that was named.
 pub(super) struct Asked {
@@ -27,7 +27,8 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Asks for the device as it was named, with those of its group that were named beside it,
-    /// and with all of its group: companions are examined only where they would go along.
+    /// and with all of its group: companions are examined only where they would go along. What
+    /// speaks against taking all that was named together is asked too.
     pub(super) fn new(host: &Host<'_>, device: &Device, named: &[&Device]) -> Self {
         let (together, slot) = (Vec::new(), None);
         let mut asked = Self {
@@ -54,6 +55,8 @@ impl Asked {
                 Err(_) => {}
             }
         }
+        let keyboards = keyboard_refusals(host.snapshot, named).into_iter();
+        asked.refusals.extend(keyboards.filter(|refusal| refusal.device == device.address));
         asked.refusals.sort_by_key(|r| (r.device != device.address, r.device, r.reason));
         asked.refusals.dedup();
         if asked.refusals.iter().any(|r| r.reason == Reason::Companions) {
@@ -316,7 +319,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     of(
         Reason::LastKeyboard,
-        "the only keyboard hangs on it",
+        "the last keyboard hangs on it",
         "Without it nobody can type at the machine itself. Plug the keyboard into a port of another \
          controller, or have another way in.",
         &["Documentation/input/input.rst"],

@@ -66,14 +66,7 @@ pub fn plan_bind_with(snapshot: &Snapshot, uses: &Uses, wish: &BindWish<'_>) -> 
         }
         refusals.extend(stuck_refusal(wish.records, device.address));
     }
-    refusals.extend(keyboards_together(snapshot, &devices).into_iter().map(|(device, found)| {
-        Refusal::new(
-            device,
-            Reason::LastKeyboard,
-            found.line(),
-            "leave one of the keyboards out, or plug another one in elsewhere first",
-        )
-    }));
+    refusals.extend(keyboard_refusals(snapshot, &devices));
     refusals.retain(|r| !wish.allow.contains(&r.reason) || never_overridden(r.reason));
     refusals.sort_by_key(|r| (r.device, r.reason));
     refusals.dedup();
@@ -259,6 +252,13 @@ fn examine(snapshot: &Snapshot, uses: &Uses, device: &Device, refusals: &mut Vec
             refusals.push(refusal(reason, found.line(), &hint).hiding(found.hidden.clone()));
         }
     }
+}
+
+/// Each of several keyboards may go, and not all of them.
+pub(crate) fn keyboard_refusals(snapshot: &Snapshot, devices: &[&Device]) -> Vec<Refusal> {
+    let hint = "leave one of the keyboards out, or plug another one in elsewhere first";
+    let together = keyboards_together(snapshot, devices).into_iter();
+    together.map(|(device, found)| Refusal::new(device, Reason::LastKeyboard, found.line(), hint)).collect()
 }
 
 /// What to do about an attribute that was not read or not understood.

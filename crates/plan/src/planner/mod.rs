@@ -5,8 +5,8 @@ mod bind;
 mod grant;
 mod release;
 
-pub(crate) use bind::goes_along;
 pub use bind::{BindWish, plan_bind, plan_bind_with};
+pub(crate) use bind::{goes_along, keyboard_refusals};
 pub use grant::{GrantWish, group_node, may_use, plan_grant, plan_ungrant};
 pub use release::{ReleaseTo, ReleaseWish, plan_release};
 

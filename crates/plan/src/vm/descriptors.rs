@@ -10,7 +10,8 @@ use passthru_pci::Address;
 use super::VmError;
 use super::line::Line;
 use super::options;
-use super::props::with;
+use super::place::device_id;
+use super::props::{Props, with};
 
 /// The id of the object that is added where the line has none.
 const OBJECT: &str = "passthru-iommufd";
@@ -47,7 +48,10 @@ pub(super) fn opened(line: &Line, lent: &[Address]) -> Vec<Opened> {
     let objects =
         line.objects.iter().filter(|o| !o.given && used(&o.id)).map(|o| Opened::Object(o.id.clone()));
     let nodes = devices().filter(|n| n.iommufd.is_some() && !n.given).map(|n| Opened::Device(n.address));
-    objects.chain(nodes).collect()
+    let mut opened: Vec<Opened> = objects.chain(nodes).collect();
+    // Named twice it is opened once; QEMU says the rest.
+    opened.dedup();
+    opened
 }
 
 /// Whether a lent device uses an object that is not on the line (but in a file that it reads,
@@ -66,8 +70,13 @@ pub(super) fn numbered(words: &[String], given: &[(Opened, i32)]) -> Result<Vec<
     for option in options::scan(words)? {
         let opens = super::line::opens(&option);
         let number = opens.and_then(|what| given.iter().find(|(given, _)| *given == what));
-        if let (Some((_, number)), Some(word)) = (number, all.get_mut(option.at)) {
+        if let (Some((what, number)), Some(word)) = (number, all.get_mut(option.at)) {
             *word = with(word, "fd", &number.to_string());
+            if let (Opened::Device(device), None) = (what, Props::parse(word, "driver").get("id")) {
+                // Since 10.1 QEMU keeps the descriptor by the device's id, and ends with SIGSEGV
+                // where there is none (`hw/vfio/device.c`, `vfio_device_set_fd`).
+                *word = with(word, "id", &device_id(*device));
+            }
         }
     }
     Ok(all)

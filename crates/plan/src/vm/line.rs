@@ -1,7 +1,8 @@
 //! What a QEMU line already says about PCI: who sits where, and which names and
 //! numbers are taken.
 //!
-//! Owns the reading of `-device` and of the older options that make PCI devices. It
+//! Owns the reading of `-device`, of the older options that make PCI devices, and of the
+//! iommufd objects. It
 //! must not decide where anything new goes.
 
 use std::collections::BTreeSet;
@@ -63,7 +64,7 @@ pub(super) struct Line {
     pub(super) first_safe: u8,
     /// Chassis and physical slot numbers in use.
     pub(super) chassis: BTreeSet<u32>,
-    /// Device ids in use.
+    /// Ids in use, of devices and of objects.
     pub(super) ids: BTreeSet<String>,
     /// VFIO devices on the line, named by their host address.
     pub(super) named: Vec<Named>,
@@ -167,7 +168,9 @@ impl Line {
                 }
                 _ => GuestPlace::Line { bus: props.get("bus").map(str::to_owned), addr },
             };
-            let iommufd = props.get("iommufd").map(str::to_owned);
+            // An empty one unsets the link; an id may be a whole path (QEMU `qom/object.c`).
+            let id = props.get("iommufd").map(|path| path.rsplit('/').next().unwrap_or(path));
+            let iommufd = id.filter(|id| !id.is_empty()).map(str::to_owned);
             self.named.push(Named { address, guest, iommufd, given: props.get("fd").is_some() });
         }
     }

@@ -56,7 +56,10 @@ pub(super) fn guest_memory(options: &[Opt<'_>]) -> Option<(u64, u64)> {
 /// may write to any of it, and RAM plugged in later as well; the limit cannot be
 /// raised comfortably while the VM runs, so it is made for `maxmem` from the start. A
 /// limit reserves nothing.
-pub(super) fn locked_limit(most: u64, devices: usize, options: &[Opt<'_>]) -> u64 {
+///
+/// `backends`: how many address spaces there are for all devices together, at least one: each
+/// iommufd object has its own, and the groups share one.
+pub(super) fn locked_limit(most: u64, devices: usize, backends: usize, options: &[Opt<'_>]) -> u64 {
     let guest_iommu = options.iter().any(|o| match o.name {
         "device" => Props::parse(o.value, "driver").get("driver").is_some_and(|d| GUEST_IOMMUS.contains(&d)),
         "M" | "machine" => {
@@ -64,7 +67,7 @@ pub(super) fn locked_limit(most: u64, devices: usize, options: &[Opt<'_>]) -> u6
         }
         _ => false,
     });
-    let spaces = if guest_iommu { devices.max(1) as u64 } else { 1 };
+    let spaces = if guest_iommu { devices } else { backends }.max(1) as u64;
     most.saturating_mul(spaces).saturating_add(SLACK)
 }
 
@@ -132,7 +135,7 @@ mod tests {
             ("-M virt,iommu=none -m 4G", 2, 5 * GIB),
         ] {
             let words = words(line);
-            assert_eq!(locked_limit(4 * GIB, devices, &scan(&words).unwrap()), wanted, "{line}");
+            assert_eq!(locked_limit(4 * GIB, devices, 1, &scan(&words).unwrap()), wanted, "{line}");
         }
     }
 }

@@ -227,6 +227,11 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
     places.dedup_by_key(|place| place.address);
 
     let given = line.named.iter().filter(|n| n.given && wish.devices.contains(&n.address));
+    let backends = wish.devices.iter().map(|device| {
+        let named = line.named.iter().find(|n| n.address == *device);
+        named.and_then(|n| n.iommufd.as_deref())
+    });
+    let backends = backends.collect::<std::collections::BTreeSet<_>>().len();
     let memory = memory::guest_memory(&options);
     let added = descriptors::numbered(&added, wish.given)?;
     let mut words = wish.argv[..=at].to_vec();
@@ -242,7 +247,8 @@ fn plan_qemu(wish: &VmWish<'_>, arch: String, at: usize) -> Result<VmPlan, VmErr
         qemu_args_env: None,
         kind: Kind::Qemu { arch, at },
         guest_memory: memory.map(|(size, _)| size),
-        locked_memory: memory.map(|(_, most)| memory::locked_limit(most, wish.devices.len(), &options)),
+        locked_memory: memory
+            .map(|(_, most)| memory::locked_limit(most, wish.devices.len(), backends, &options)),
         opened: descriptors::opened(&line, wish.devices),
         given_by_line: given.map(|n| n.address).collect(),
         opens_iommufd: descriptors::opens_itself(&line, wish.devices),
@@ -262,6 +268,12 @@ fn plan_other(wish: &VmWish<'_>, kind: Kind) -> Result<VmPlan, VmError> {
             "{program} is not QEMU, so nothing was added to its arguments: the devices are in \
              PASSTHRU_QEMU_ARGS in its environment, and {PLACEHOLDER} in the line would stand for them"
         ));
+    }
+    if wish.iommufd {
+        notes.push(
+            "the fd= in there are descriptors that QEMU must inherit; whatever else keeps them open holds the devices"
+                .to_owned(),
+        );
     }
     Ok(VmPlan {
         argv: replace(wish.argv, &added),

@@ -262,6 +262,11 @@ fn addr(device: u8, function: u8, multifunction: bool) -> String {
     }
 }
 
+/// The id of a lent device in QEMU.
+pub(super) fn device_id(device: Address) -> String {
+    format!("passthru-{}", device.to_string().replace([':', '.'], "-"))
+}
+
 /// The argument of `-device` for one function.
 fn vfio(device: Address, iommufd: Option<&str>, bus: Option<&str>, addr: Option<&str>) -> String {
     // QEMU's `host=` holds four digits of domain (`hw/core/qdev-properties-system.c`,
@@ -271,7 +276,7 @@ fn vfio(device: Address, iommufd: Option<&str>, bus: Option<&str>, addr: Option<
     } else {
         format!("vfio-pci,host={device}")
     };
-    text += &format!(",id=passthru-{}", device.to_string().replace([':', '.'], "-"));
+    text += &format!(",id={}", device_id(device));
     if let Some(object) = iommufd {
         text += &format!(",iommufd={object}");
     }

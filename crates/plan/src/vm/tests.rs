@@ -326,7 +326,7 @@ fn what_the_line_opens_through_iommufd_is_given_by_number() {
     assert_eq!(opened, ["f0", "0000:01:00.0"]);
     assert_eq!(
         plan.argv.join(" "),
-        "qemu-system-x86_64 -M q35 -object iommufd,id=f0,fd=11 -device vfio-pci,host=01:00.0,iommufd=f0,fd=12 \
+        "qemu-system-x86_64 -M q35 -object iommufd,id=f0,fd=11 -device vfio-pci,host=01:00.0,iommufd=f0,fd=12,id=passthru-0000-01-00-0 \
          -device vfio-pci,host=02:00.0"
     );
     // Who is not lent is not opened; and an object nobody lent uses neither.
@@ -339,9 +339,17 @@ fn what_the_line_opens_through_iommufd_is_given_by_number() {
     assert_eq!(opened, ["x", "0000:01:00.0"]);
     assert_eq!(
         plan.argv[10..].join(" "),
-        r#"-object {"fd":"11","id":"x","qom-type":"iommufd"} -device {"driver":"vfio-pci","fd":"12","host":"01:00.0","iommufd":"x"}"#
+        r#"-object {"fd":"11","id":"x","qom-type":"iommufd"} -device {"driver":"vfio-pci","fd":"12","host":"01:00.0","id":"passthru-0000-01-00-0","iommufd":"x"}"#
     );
     assert!(!plan.opens_iommufd);
+    // An id of its own stays; a path to the object is as good as its id; an empty one is none.
+    let line = "qemu-system-x86_64 -M q35 -m 1G -object iommufd,id=f0 -device vfio-pci,id=gpu,host=01:00.0,iommufd=/objects/f0 \
+         -device vfio-pci,host=02:00.0,iommufd=";
+    let (opened, plan) = through_iommufd(line, "01:00.0 02:00.0", false);
+    assert_eq!(opened, ["f0", "0000:01:00.0"]);
+    assert_eq!(plan.argv[8], "vfio-pci,id=gpu,host=01:00.0,iommufd=/objects/f0,fd=12");
+    // The groups' address space and the object's: all memory is locked in each.
+    assert_eq!(plan.locked_memory, Some(3 << 30));
 }
 
 #[test]
@@ -350,7 +358,7 @@ fn descriptors_that_the_line_has_itself_stay() {
          -device vfio-pci,host=02:00.0,iommufd=f0";
     let (opened, plan) = through_iommufd(line, "01:00.0 02:00.0", false);
     assert_eq!(opened, ["0000:02:00.0"]);
-    assert_eq!(plan.argv.join(" "), format!("{line},fd=11"));
+    assert_eq!(plan.argv.join(" "), format!("{line},fd=11,id=passthru-0000-02-00-0"));
     assert_eq!(plan.given_by_line, ["0000:01:00.0".parse().unwrap()]);
     assert!(!plan.opens_iommufd);
     // The object is in a file: QEMU opens its node itself.

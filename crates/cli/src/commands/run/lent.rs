@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use passthru_apply::descriptors::open_node;
+use passthru_apply::descriptors::{count_for_each_process, open_node};
 use passthru_apply::transaction::{self, ChangeError, MakePlan, Order};
 use passthru_apply::{books, guests, perform};
 use passthru_host::source::Source;
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::exit::{Code, Failure};
 use crate::render::words;
 
-/// How long a group's node may take to appear after the device was bound. devtmpfs makes
+/// How long a node may take to appear after the device was bound. devtmpfs makes
 /// it before the bind returns; only a /dev that is filled by hand is slower.
 const NODE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -72,9 +72,25 @@ pub(super) fn group_nodes(
 fn own_node(source: &dyn Source, device: Address) -> Option<OwnNode> {
     let directory = attribute_of(device, "vfio-dev");
     let name = source.list(&directory).ok()?.into_iter().next()?;
-    let node = format!("/dev/vfio/devices/{name}");
-    source.stat(&node).ok()?;
-    Some(OwnNode { node, number: format!("{directory}/{name}/dev") })
+    let number = format!("{directory}/{name}/dev");
+    source.stat(&number).ok()?;
+    Some(OwnNode { node: format!("/dev/vfio/devices/{name}"), number })
+}
+
+/// Waits until a node is there.
+fn wait_for(source: &dyn Source, device: Address, whose: &str, node: &str) -> Result<(), Failure> {
+    let start = Instant::now();
+    while let Err(error) = source.stat(node) {
+        if start.elapsed() > NODE_PATIENCE {
+            return Err(Failure::new(
+                Code::NotStarted,
+                format!("{device} is bound, but {whose} node {node} did not appear: {error}"),
+            )
+            .hint("is /dev a devtmpfs here, or is this a container?"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// What cannot be opened for the machine, and why.
@@ -87,22 +103,14 @@ impl Lent<'_> {
     /// Waits for the groups' nodes; then those of the devices themselves are known.
     pub(super) fn wait_for_nodes(&mut self, source: &dyn Source) -> Result<(), Failure> {
         for (device, node) in &self.nodes {
-            let start = Instant::now();
-            while let Err(error) = source.stat(node) {
-                if start.elapsed() > NODE_PATIENCE {
-                    let failure = Failure::new(
-                        Code::NotStarted,
-                        format!("{device} is bound, but its group's node {node} did not appear: {error}"),
-                    );
-                    return Err(match own_node(source, *device) {
-                        Some(_) => failure.hint(
-                            "this kernel has nodes of single devices (CONFIG_VFIO_GROUP may be off): try --iommufd",
-                        ),
-                        None => failure.hint("is /dev a devtmpfs here, or is this a container?"),
-                    });
+            wait_for(source, *device, "its group's", node).map_err(|failure| {
+                match own_node(source, *device) {
+                    Some(_) => failure.hint(
+                        "a kernel without CONFIG_VFIO_GROUP has nodes of single devices only: --iommufd",
+                    ),
+                    None => failure,
                 }
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            })?;
         }
         for what in &self.machine.opened {
             let Opened::Device(device) = what else { continue };
@@ -115,6 +123,7 @@ impl Lent<'_> {
                 )
                 .hint("leave iommufd out, or use a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV")
             })?;
+            wait_for(source, *device, "its", &node.node)?;
             self.own_nodes.push((*device, node));
         }
         Ok(())
@@ -131,7 +140,13 @@ impl Lent<'_> {
                 }
             };
             let opened = open_node(source, node, number).map_err(|error| cannot_open(node, &error));
-            Some(opened.map(|descriptor| (what.clone(), descriptor)))
+            let counted = opened.and_then(|descriptor| {
+                if matches!(what, Opened::Object(_)) {
+                    count_for_each_process(&descriptor).map_err(|error| cannot_open(node, &error))?;
+                }
+                Ok((what.clone(), descriptor))
+            });
+            Some(counted)
         };
         self.machine.opened.iter().filter_map(open).collect()
     }

@@ -56,8 +56,9 @@ pub(crate) fn run(context: &Context, options: &Run) -> Outcome {
     let devices = select(&first, &names, Many::option(options.binding.all_matching))?;
     let with = |given: &[(Opened, i32)]| machine(&first, &devices, options, given);
     let machine = with(&[])?;
+    opened_one_way(&first, &devices, &machine)?;
     let user = user::runner(&*source, options)?;
-    let locked = user::locked_memory(context, &*source, options, &machine, user.as_ref())?;
+    let locked = user::locked_memory(context, options, &machine, user.as_ref())?;
     let allow = parse_reasons(&options.binding.allow)?;
     let now = now();
     // A copy of another host has other processes; nothing is bound there.
@@ -235,6 +236,31 @@ fn machine(
     let iommufd = options.iommufd;
     let wish = VmWish { argv: &options.command, devices, separate: &separate, plug, iommufd, given };
     plan_vm(&wish).map_err(|error| Failure::new(Code::Usage, error.to_string()))
+}
+
+/// A group is opened as one or device by device: where one way is taken for a device of it, the
+/// kernel answers `EBUSY` to the other (`drivers/vfio/group.c`, `vfio_device_block_group`).
+fn opened_one_way(snapshot: &Snapshot, devices: &[Address], machine: &VmPlan) -> Result<(), Failure> {
+    let through_iommufd = |device: &Address| {
+        machine.opened.contains(&Opened::Device(*device)) || machine.given_by_line.contains(device)
+    };
+    let (own, by_group): (Vec<Address>, Vec<Address>) = devices.iter().partition(|d| through_iommufd(d));
+    let group = |device: Address| snapshot.device(device).and_then(|device| device.group.known().copied());
+    let both = own.iter().find_map(|one| {
+        let other =
+            by_group.iter().find(|other| group(**other).is_some() && group(**other) == group(*one))?;
+        Some((one, other))
+    });
+    match both {
+        None => Ok(()),
+        Some((one, other)) => Err(Failure::new(
+            Code::Usage,
+            format!(
+                "{one} would be opened through iommufd and {other} by their group: the kernel lets only one of the two"
+            ),
+        )
+        .hint("--iommufd opens those through iommufd that the line does not name; iommufd=ID on the line does for those it names")),
+    }
 }
 
 fn not_started(error: &StartError) -> Failure {

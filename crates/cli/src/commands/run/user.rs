@@ -2,7 +2,6 @@
 
 use passthru_apply::launcher::{self, Rights, UNLIMITED};
 use passthru_apply::perform;
-use passthru_host::process;
 use passthru_host::source::Source;
 use passthru_model::User;
 use passthru_plan::planner::may_use;
@@ -80,16 +79,12 @@ pub(super) fn missing(source: &dyn Source, argv: &[String], user: &User) -> Opti
 /// not limited; for anybody else it must be known.
 pub(super) fn locked_memory(
     context: &Context,
-    source: &dyn Source,
     options: &Run,
     machine: &VmPlan,
     user: Option<&User>,
 ) -> Result<Option<u64>, Failure> {
-    let whom = user.map_or_else(|| rustix::process::getuid().as_raw(), |user| user.uid);
-    // What the user's other machines have pinned through iommufd counts too.
-    let others = || if machine.opened.is_empty() { 0 } else { process::pinned_by_user(source, whom) };
     let asked = match &options.memlock {
-        None => machine.locked_memory.map(|bytes| bytes.saturating_add(others())),
+        None => machine.locked_memory,
         Some(text) => Some(parse_size(text, 1).ok_or_else(|| {
             Failure::new(Code::Usage, format!("--memlock {text}: not a size such as 9G or 512M"))
         })?),

@@ -365,6 +365,13 @@ pub(super) const QUOTED: &[Quoted] = &[
         "container-invalid",
         None,
     ),
+    (
+        12,
+        "vfio passthru-0000-01-00-0: [iommufd=11] error attach passthru-0000-01-00-0 (15) to id=3: Invalid argument",
+        "container-invalid",
+        None,
+    ),
+    (12, "vfio gpu: PCI peer-to-peer transactions on BARs are not supported.", "peer-map", None),
     (20, "modprobe: FATAL: Module nvidia_drm is in use.", "module-in-use", None),
     (21, "efifb: cannot reserve video memory at 0xc0000000", "framebuffer-memory-taken", None),
     (
