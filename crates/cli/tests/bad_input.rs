@@ -637,6 +637,22 @@ fn full_output() {
 /// Without rights: reading works as far as it goes, and what root would add is said;
 /// changing says that it needs root. Nothing here could be carried out: every device named
 /// is one that must be refused, or no device at all.
+/// A group is opened as one, or device by device.
+#[test]
+fn a_group_opened_in_two_ways() {
+    let device = "vfio-pci,host=01:00.0";
+    let through = format!("{device},iommufd=f0");
+    let run = |options: &[&str], device: &str| {
+        let guest = [&GUEST[..], &["-m", "1G", "-object", "iommufd,id=f0", "-device", device]].concat();
+        on("gt630-desktop", &[&["run", "--dry-run", "-d", "01:00"], options, &guest].concat())
+    };
+    run(&[], &through).code(125).one_error(&["0000:01:00.0", "iommufd", "0000:01:00.1", "group"]);
+    run(&["--iommufd"], device).code(125).one_error(&["0000:01:00.1", "iommufd", "0000:01:00.0", "group"]);
+    for (options, device) in [(&["--iommufd"][..], through.as_str()), (&[], device)] {
+        run(options, device).code(0);
+    }
+}
+
 #[test]
 fn without_rights() {
     let dir = host_tree(24);

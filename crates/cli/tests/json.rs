@@ -98,7 +98,11 @@ fn answers(directory: &Path) -> Vec<(String, String, Value)> {
         lines.push(format!("check --json {device}"));
         lines.push(format!("bind --json --dry-run {device} {options}"));
         lines.push(format!("release --json --dry-run {device}"));
-        for program in ["--user 1000:1000 -- qemu-system-x86_64 -M q35 -m 2G", "-- ./wrapper {devices}"] {
+        for program in [
+            "--user 1000:1000 -- qemu-system-x86_64 -M q35 -m 2G",
+            "--iommufd --user 1000:1000 -- qemu-system-x86_64 -M q35 -m 2G",
+            "-- ./wrapper {devices}",
+        ] {
             lines.push(format!("run --json --dry-run -d {device} {options} {program}"));
         }
     }
