@@ -5,13 +5,14 @@
 //! and both take `fd=` instead (QEMU `backends/iommufd.c`, `hw/vfio/device.c`; both since
 //! 9.0, with iommufd itself). It must not open anything.
 
+use passthru_model::Snapshot;
 use passthru_pci::Address;
 
-use super::VmError;
 use super::line::Line;
 use super::options;
 use super::place::device_id;
 use super::props::{Props, with};
+use super::{VmError, VmPlan};
 
 /// The id of the object that is added where the line has none.
 const OBJECT: &str = "passthru-iommufd";
@@ -23,6 +24,28 @@ pub enum Opened {
     Object(String),
     /// The node of a device below `/dev/vfio/devices`.
     Device(Address),
+}
+
+impl VmPlan {
+    /// Whether a lent device is opened by a node of its own, and not by its group's.
+    #[must_use]
+    pub fn opens_by_itself(&self, device: Address) -> bool {
+        self.opened.contains(&Opened::Device(device)) || self.given_by_line.contains(&device)
+    }
+
+    /// Two lent devices of one IOMMU group of which the first is opened by a node of its own and
+    /// the second by the group's: the kernel answers `EBUSY` to whichever comes later
+    /// (`drivers/vfio/group.c`, `vfio_device_block_group`).
+    #[must_use]
+    pub fn opened_two_ways(&self, snapshot: &Snapshot, devices: &[Address]) -> Option<(Address, Address)> {
+        let (own, by_group): (Vec<Address>, Vec<Address>) =
+            devices.iter().partition(|device| self.opens_by_itself(**device));
+        let group = |device: Address| snapshot.device(device)?.group.known().copied();
+        own.into_iter().find_map(|one| {
+            let same = |other: &&Address| group(one).is_some() && group(**other) == group(one);
+            Some((one, *by_group.iter().find(same)?))
+        })
+    }
 }
 
 /// The object that devices added to a line use where iommufd is wanted: the line's first, or

@@ -60,10 +60,7 @@ pub(super) fn group_nodes(
     devices: &[Address],
     machine: &VmPlan,
 ) -> Vec<(Address, String)> {
-    let otherwise = |device: &Address| {
-        machine.opened.contains(&Opened::Device(*device)) || machine.given_by_line.contains(device)
-    };
-    let by_group = devices.iter().filter(|device| !otherwise(device));
+    let by_group = devices.iter().filter(|device| !machine.opens_by_itself(**device));
     by_group.filter_map(|device| Some((*device, group_node(snapshot, *device)?))).collect()
 }
 

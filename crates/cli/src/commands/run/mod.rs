@@ -238,20 +238,8 @@ fn machine(
     plan_vm(&wish).map_err(|error| Failure::new(Code::Usage, error.to_string()))
 }
 
-/// A group is opened as one or device by device: where one way is taken for a device of it, the
-/// kernel answers `EBUSY` to the other (`drivers/vfio/group.c`, `vfio_device_block_group`).
 fn opened_one_way(snapshot: &Snapshot, devices: &[Address], machine: &VmPlan) -> Result<(), Failure> {
-    let through_iommufd = |device: &Address| {
-        machine.opened.contains(&Opened::Device(*device)) || machine.given_by_line.contains(device)
-    };
-    let (own, by_group): (Vec<Address>, Vec<Address>) = devices.iter().partition(|d| through_iommufd(d));
-    let group = |device: Address| snapshot.device(device).and_then(|device| device.group.known().copied());
-    let both = own.iter().find_map(|one| {
-        let other =
-            by_group.iter().find(|other| group(**other).is_some() && group(**other) == group(*one))?;
-        Some((one, other))
-    });
-    match both {
+    match machine.opened_two_ways(snapshot, devices) {
         None => Ok(()),
         Some((one, other)) => Err(Failure::new(
             Code::Usage,
